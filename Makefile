@@ -1,0 +1,64 @@
+# `make build lint test` is the gate. PYTHON chooses the interpreter; its `dev` extra has
+# to be installed there (`docs` and `bench` for these two targets).
+PYTHON ?= python
+# Where `import routilux` finds compiled modules; the root does after `make build`.
+BUILT ?= .
+SUFFIX = $(shell $(PYTHON) -c "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))")
+MODULES = $(subst /,.,$(basename $(wildcard routilux/_core/[a-z]*.pyi)))
+
+.PHONY: build trace debug asan ubsan tsan annotate test stress bench lint docs
+.PHONY: test-all ft-test sdist clean
+
+# In place, one mode at a time. What another mode left there has to go first: it may be
+# newer than what is copied now, and would stay.
+build trace debug asan ubsan tsan:
+	rm -f routilux/_core/*$(SUFFIX)
+	ROUTILUX_BUILD=$(@:build=release) $(PYTHON) setup.py -q build_ext --inplace
+
+annotate: export ROUTILUX_ANNOTATE = 1
+annotate: build
+	@find build/cython-release-* -name '*.html'
+
+test:
+	$(PYTHON) -m pytest
+
+# The quick variants are part of `make test`; these take some minutes.
+stress: export ROUTILUX_STRESS_SECONDS ?= 120
+stress: export ROUTILUX_STRESS_POSTS ?= 1000000
+stress:
+	$(PYTHON) -m pytest tests/stress -s
+
+bench:
+	$(PYTHON) -m pytest benchmarks --timeout=900 -o faulthandler_timeout=0 \
+	    --benchmark-disable-gc --benchmark-autosave \
+	    --benchmark-columns=min,median,iqr,rounds --benchmark-sort=name
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	cd "$(BUILT)" && $(PYTHON) -m mypy.stubtest $(MODULES) \
+	    --allowlist "$(CURDIR)/tests/typing/stubtest.txt" \
+	    --ignore-unused-allowlist --ignore-disjoint-bases
+
+docs:
+	$(PYTHON) -m sphinx -W --keep-going -b html docs build/docs
+
+test-all:
+	$(PYTHON) -m nox -s tests
+
+# A free-threaded interpreter: make ft-test PYTHON=python3.13t
+ft-test:
+	$(PYTHON) -c "import sys; assert not sys._is_gil_enabled()"
+	$(PYTHON) -m venv --clear build/ft-venv
+	build/ft-venv/bin/python -m pip install -q --prefer-binary ".[test]"
+	cd build && ft-venv/bin/python -W error -c "import routilux"  # warns if it needs the GIL
+	PYTHON_GIL=0 build/ft-venv/bin/pytest
+
+sdist:
+	$(PYTHON) -m build
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find routilux src_cy \( -name '*.so' -o -name '*.pyd' -o -name '*.c' \
+	    -o -name '*.html' \) -delete

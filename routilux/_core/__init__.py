@@ -1,0 +1,65 @@
+"""The compiled core as the Python layer sees it."""
+
+try:
+    from routilux._core.activation import (
+        Policy,
+        all_slots_ready_policy,
+        batch_size_policy,
+        custom_policy,
+        immediate_policy,
+        time_interval_policy,
+    )
+    from routilux._core.control import Control
+    from routilux._core.driver import InlineDriver, ThreadDriver
+    from routilux._core.engine import set_hooks
+    from routilux._core.entry import RuntimeCore, set_post_result
+    from routilux._core.event import Event, RoutineCore
+    from routilux._core.frame import (
+        get_current_job,
+        get_current_job_id,
+        get_current_jobs,
+        get_current_routine_id,
+        get_current_worker_state,
+        owner_variable,
+    )
+    from routilux._core.job import JobContext, JobError, JobStatus
+    from routilux._core.routine import Plan
+    from routilux._core.slot import Slot
+    from routilux._core.worker import WorkerCore, WorkerStatus
+except ModuleNotFoundError as error:
+    if not (error.name or "").startswith("routilux._core."):
+        raise
+    raise ImportError(
+        f"the compiled core of routilux is not built ({error.name} is missing): run"
+        " `make build` in the source tree, or `pip install .`"
+    ) from error
+
+__all__ = [
+    "Control",
+    "Event",
+    "InlineDriver",
+    "JobContext",
+    "JobError",
+    "JobStatus",
+    "Plan",
+    "Policy",
+    "RoutineCore",
+    "RuntimeCore",
+    "Slot",
+    "ThreadDriver",
+    "WorkerCore",
+    "WorkerStatus",
+    "all_slots_ready_policy",
+    "batch_size_policy",
+    "custom_policy",
+    "get_current_job",
+    "get_current_job_id",
+    "get_current_jobs",
+    "get_current_routine_id",
+    "get_current_worker_state",
+    "immediate_policy",
+    "owner_variable",
+    "set_hooks",
+    "set_post_result",
+    "time_interval_policy",
+]

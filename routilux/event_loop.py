@@ -1,0 +1,119 @@
+"""The event loop of a runtime: one thread that runs all async logic.
+
+The core hands a coroutine over and frees its pool thread; the loop runs it and reports
+its end. The thread starts with the first coroutine and ends with the runtime. What a
+coroutine raises, `BaseException` included, is caught here, or it would end the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from routilux._core import owner_variable
+
+__all__ = ["EventLoopThread"]
+
+OWNER = owner_variable()
+
+
+async def guard(coroutine: Coroutine[Any, Any, Any]) -> BaseException | None:
+    """Run a coroutine; return what it raised, None when it ended well."""
+    try:
+        await coroutine
+    except BaseException as error:
+        return error
+    return None
+
+
+class EventLoopThread:
+    """A lazily started thread with an event loop.
+
+    Thread-safety: `_lock` protects the start; the loop itself is only called through
+    `call_soon_threadsafe`.
+
+    Args:
+        name: Name of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._tasks: set[asyncio.Task[BaseException | None]] = set()
+
+    def spawn(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        owner: object,
+        ended: Callable[[BaseException | None], None],
+    ) -> None:
+        """Run a coroutine on the loop.
+
+        Args:
+            coroutine: What async logic returned.
+            owner: Whom it works for, as the context variable of the core has it.
+            ended: Called on the loop's thread with what it raised, or None.
+        """
+        self._start().call_soon_threadsafe(self._begin, coroutine, owner, ended)
+
+    def is_current(self) -> bool:
+        """Whether the calling thread is the loop's."""
+        return threading.current_thread() is self._thread
+
+    def stop(self, *, join: bool) -> None:
+        """End the thread; the loop must have nothing left to run."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            if join and not self.is_current():
+                thread.join()
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._loop,), name=self._name, daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    def _begin(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        owner: object,
+        ended: Callable[[BaseException | None], None],
+    ) -> None:
+        context = contextvars.copy_context()
+        context.run(OWNER.set, owner)
+        loop = asyncio.get_running_loop()
+        task: asyncio.Task[BaseException | None]
+        if sys.version_info >= (3, 11):
+            task = loop.create_task(guard(coroutine), context=context)
+        else:
+            task = context.run(loop.create_task, guard(coroutine))
+        self._tasks.add(task)
+
+        def finish(task: asyncio.Task[BaseException | None]) -> None:
+            self._tasks.discard(task)
+            ended(asyncio.CancelledError() if task.cancelled() else task.result())
+
+        task.add_done_callback(finish, context=contextvars.Context())

@@ -1,0 +1,230 @@
+"""The machine behind a Runtime: core, threads, and the order in which they end.
+
+Made by `Runtime`, which is the only one to hold it strongly from outside; the threads
+hold the core and the driver. Ending goes: refuse posts, finish or cancel the jobs,
+close the core (pumps end), stop the keeper and the event loop, join. Whoever ends it
+first does the work; all others wait for `_closed`.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from routilux._core import Control, InlineDriver, ThreadDriver
+from routilux.event_loop import EventLoopThread
+from routilux.flow import Flow
+from routilux.worker import WorkerState
+
+__all__ = ["Machine", "check_size"]
+
+logger = logging.getLogger("routilux")
+
+# An idle pump stays for a second: a post that comes meanwhile is picked up in a few
+# microseconds. Pumps on the shared pool end at once, others need its threads.
+LINGER_SECONDS = 1.0
+
+
+class SharedPool:
+    """The process-wide pool of runtimes made with `thread_pool_size=0`."""
+
+    lock = threading.Lock()
+    executor: ThreadPoolExecutor | None = None
+    size = os.cpu_count() or 1
+
+    @classmethod
+    def get(cls) -> ThreadPoolExecutor:
+        with cls.lock:
+            if cls.executor is None:
+                cls.executor = ThreadPoolExecutor(cls.size, "routilux-shared")
+            return cls.executor
+
+
+def check_size(name: str, value: object, low: int) -> None:
+    """Raise unless a size is an int that is large enough."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, not {value!r}")
+
+
+class Machine:
+    """Core, executor, keeper and event loop of one runtime.
+
+    Thread-safety: `_lock` protects the list of workers and the choice of who closes;
+    it is not held while anything is waited for.
+    """
+
+    def __init__(
+        self, size: int | None, bound: int, history: int, metered: bool, *, inline: bool
+    ) -> None:
+        shared = size == 0 and not inline
+        pool = SharedPool.size if not size else size
+        self.core = Control(
+            pool, bound, history, metered, 0.0 if shared else LINGER_SECONDS
+        )
+        self._loop = EventLoopThread("routilux-loop")
+        self._lock = threading.Lock()
+        self._workers: list[WorkerState] = []
+        self._flows: list[Flow] = []
+        self._closing = False
+        self._closed = threading.Event()
+        self._cancel_at_exit = False
+        self._executor: ThreadPoolExecutor | None = None
+        self._owns_executor = not shared and not inline
+        self._keeper: threading.Thread | None = None
+        self._driver: ThreadDriver | InlineDriver
+        if inline:
+            self._driver = InlineDriver(self.core, self._loop.spawn)
+        else:
+            self._executor = (
+                SharedPool.get() if shared else ThreadPoolExecutor(pool, "routilux")
+            )
+            self._driver = ThreadDriver(
+                self.core, self._executor.submit, self._loop.spawn
+            )
+        self.core.attach(self._driver)
+        MACHINES.add(self)
+
+    def start_worker(self, flow: Flow, worker_id: str) -> WorkerState:
+        """Freeze a flow and start a worker of it; see `Runtime.exec`."""
+        if not self.core.is_open:
+            raise RuntimeError("the runtime is shut down and starts no more workers")
+        plan = flow._acquire()
+        worker = WorkerState()
+        try:
+            with self._lock:
+                if not self.core.is_open or self._closing:
+                    raise RuntimeError(
+                        "the runtime is shut down and starts no more workers"
+                    )
+                self._start_keeper()
+                self.core.add_worker(worker, flow, plan, worker_id)
+                self._workers.append(worker)
+                self._flows.append(flow)
+        except BaseException:
+            flow._release()
+            raise
+        self.core.announce(worker)
+        return worker
+
+    def workers(self) -> list[WorkerState]:
+        """All workers that were ever started, oldest first."""
+        with self._lock:
+            return list(self._workers)
+
+    def log_holders(self, what: str) -> None:
+        """Log which routines and slots hold the unfinished jobs."""
+        holders = [text for worker in self.workers() for text in worker.holders()]
+        logger.warning(
+            "routilux: %d %s; they are held by: %s",
+            self.core.counts()["jobs_live"],
+            what,
+            "; ".join(holders[:10]) or "nothing that is queued or running",
+        )
+
+    def end(self, *, wait: bool, timeout: float | None, cancel_pending: bool) -> None:
+        """Shut down; see `Runtime.shutdown`."""
+        end = None if timeout is None else time.monotonic() + timeout
+        self.core.drain()
+        if cancel_pending:
+            self.core.cancel_all("cancelled by a shutdown")
+        if not wait or self._is_ours():
+            self._cancel_at_exit = True
+            self._close_later()
+            return
+        if not self.core.wait_all(timeout):
+            self.log_holders(f"jobs are unfinished after {timeout} s of shutdown")
+            self.core.cancel_all(f"unfinished after {timeout} s of shutdown")
+            self._close_later()
+            return
+        self._close(join=True)
+        if not self._closed.wait(None if end is None else max(0.0, end - time.monotonic())):
+            logger.warning("routilux: threads still run after %s s of shutdown", timeout)
+
+    def abandon(self) -> None:
+        """The Runtime is gone: cancel what is queued and end without waiting."""
+        if not self._closed.is_set():
+            self.end(wait=False, timeout=None, cancel_pending=True)
+        self.core.forget()
+
+    def end_at_exit(self) -> None:
+        """The interpreter exits: finish the jobs, unless shutdown(wait=False) was said."""
+        if self._closed.is_set():
+            return
+        if self._cancel_at_exit:
+            self.core.cancel_all("cancelled: the interpreter exits")
+            self._closed.wait()
+        else:
+            self.end(wait=True, timeout=None, cancel_pending=False)
+
+    def _is_ours(self) -> bool:
+        return (
+            self.core.is_inside()
+            or self._loop.is_current()
+            or threading.current_thread() is self._keeper
+        )
+
+    def _start_keeper(self) -> None:
+        if self._keeper is None and isinstance(self._driver, ThreadDriver):
+            self._keeper = threading.Thread(
+                target=self._driver.keep, name="routilux-keeper", daemon=True
+            )
+            self._keeper.start()
+
+    def _close_later(self) -> None:
+        # Threads end by themselves: somebody has to see the last job go.
+        if self.core.counts()["jobs_live"] == 0:
+            self._close(join=False)
+            return
+        with self._lock:
+            if self._closing:
+                return
+        threading.Thread(
+            target=self._close_when_done, name="routilux-closer", daemon=True
+        ).start()
+
+    def _close_when_done(self) -> None:
+        self.core.wait_all(None)
+        self._close(join=True)
+
+    def _close(self, *, join: bool) -> None:
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            flows, self._flows = self._flows, []
+        self.core.close()
+        if isinstance(self._driver, ThreadDriver):
+            self._driver.stop()
+        self._loop.stop(join=join)
+        if self._executor is not None and self._owns_executor:
+            self._executor.shutdown(wait=join)
+        if join and self._keeper is not None:
+            self._keeper.join()
+        for flow in flows:
+            flow._release()
+        self._closed.set()
+
+
+MACHINES: weakref.WeakSet[Machine] = weakref.WeakSet()
+
+
+def end_all() -> None:
+    """End every machine; runs before the interpreter joins its threads."""
+    for machine in list(MACHINES):
+        machine.end_at_exit()
+
+
+# The pool's own exit hook refuses new pump tasks; hooks run in reverse order, and
+# importing concurrent.futures.thread above made ours the later one. The function has
+# no public twin: atexit runs only after the pool's threads were joined.
+register: Callable[[Callable[[], None]], None]
+register = getattr(threading, "_register_atexit")  # noqa: B009
+register(end_all)

@@ -1,0 +1,241 @@
+"""Routine: slots in, events out, a logic, and a policy that says when it runs.
+
+Users subclass it, declare slots and events in the constructor, and give a logic and a
+policy. Nothing in this file runs while items flow: a worker's start reads what was
+declared, and `emit` is compiled. While a worker runs the routine its declarations are
+frozen; the lock protects the count of flows that froze it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from routilux._core import Event, RoutineCore, Slot, get_current_routine_id
+from routilux.error_handler import ErrorHandler
+
+__all__ = ["Event", "Routine", "Slot"]
+
+UNSET = object()
+
+
+class Routine(RoutineCore):
+    """A unit of work: named slots in, named events out, one logic, one policy.
+
+    1. Declare slots and events in `__init__` (after `super().__init__()`).
+    2. Give a logic, with `set_logic` or as a method named `logic`.
+    3. Give a policy with `set_activation_policy`; without one it never runs.
+
+    Logic is called as `logic(slot_data, policy_message, worker_state)`; when its first
+    parameter is not named `slot_data`, with one positional list per slot, then the
+    keywords `policy_message` and `worker_state`. It may be `async def`.
+
+    Thread-safety: declare on one thread; `emit` and the getters on any.
+
+    Example:
+        >>> class Doubler(Routine):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.add_slot("input")
+        ...         self.add_event("output", ["result"])
+        ...         self.set_activation_policy(immediate_policy())
+        ...
+        ...     def logic(self, slot_data, policy_message, worker_state):
+        ...         self.emit("output", result=2 * slot_data["input"][0]["value"])
+    """
+
+    def __init__(self) -> None:
+        self._id = hex(id(self))
+        self._slots: dict[str, Slot] = {}
+        self._events: dict[str, Event] = {}
+        self._config: dict[str, Any] = {}
+        self._logic: Callable[..., Any] | None = None
+        self._activation_policy: Callable[..., Any] | None = None
+        self._error_handler: ErrorHandler | None = None
+        self._concurrency: int | None = 1
+        self._frozen_by: list[str] = []
+        self._lock = threading.Lock()
+
+    @property
+    def slots(self) -> Mapping[str, Slot]:
+        """The declared slots by name, in order."""
+        return MappingProxyType(self._slots)
+
+    @property
+    def events(self) -> Mapping[str, Event]:
+        """The declared events by name, in order."""
+        return MappingProxyType(self._events)
+
+    def get_slot(self, name: str) -> Slot | None:
+        """Return a declared slot, None if there is none of that name."""
+        return self._slots.get(name)
+
+    def get_event(self, name: str) -> Event | None:
+        """Return a declared event, None if there is none of that name."""
+        return self._events.get(name)
+
+    def add_slot(
+        self,
+        name: str,
+        max_queue_length: int = 1000,
+        watermark: float = 0.8,
+        *,
+        overflow: str = "block",
+    ) -> Slot:
+        """Declare an input.
+
+        Args:
+            name: Name of the slot, unique in the routine.
+            max_queue_length: Items that may wait in it, per worker.
+            watermark: Share of that above which its pressure counts as high.
+            overflow: What happens to an item that finds it full: "block" (the sender
+                helps or waits), "error" (`SlotQueueFullError` for the sender),
+                "drop_oldest" or "drop_newest" (counted, logged once).
+
+        Raises:
+            ValueError: If the name is taken or an argument out of range.
+            RuntimeError: While a worker runs the routine.
+        """
+        self._check_free("add_slot")
+        if name in self._slots:
+            raise ValueError(f"Slot {name!r} already exists in {self!r}")
+        slot = Slot(name, self, max_queue_length, watermark, overflow=overflow)
+        self._slots[slot.name] = slot
+        return slot
+
+    def add_event(self, name: str, output_params: list[str] | None = None) -> Event:
+        """Declare an output.
+
+        Args:
+            name: Name of the event, unique in the routine.
+            output_params: Names of the values that it carries, for readers.
+
+        Raises:
+            ValueError: If the name is taken.
+            RuntimeError: While a worker runs the routine.
+        """
+        self._check_free("add_event")
+        if name in self._events:
+            raise ValueError(f"Event {name!r} already exists in {self!r}")
+        event = Event(name, self, output_params)
+        self._events[event.name] = event
+        return event
+
+    def set_logic(self, logic: Callable[..., Any]) -> Routine:
+        """Set what an activation calls; returns the routine.
+
+        Args:
+            logic: `logic(slot_data, policy_message, worker_state)`, or one positional
+                list per slot and keywords; a function or a coroutine function.
+
+        Raises:
+            TypeError: If it is not callable.
+            RuntimeError: While a worker runs the routine.
+        """
+        self._check_free("set_logic")
+        if not callable(logic):
+            raise TypeError(f"logic of {self!r} must be callable, not {logic!r}")
+        self._logic = logic
+        return self
+
+    def set_activation_policy(self, policy: Callable[..., Any]) -> Routine:
+        """Set when the routine runs; returns the routine.
+
+        Args:
+            policy: One of `routilux.activation_policies`, or a callable `(slots,
+                worker_state) -> (should_activate, data_slice, policy_message)`.
+
+        Raises:
+            TypeError: If it is not callable.
+            RuntimeError: While a worker runs the routine.
+        """
+        self._check_free("set_activation_policy")
+        if not callable(policy):
+            hint = " (give a policy, not its factory's name)"
+            raise TypeError(
+                f"activation policy of {self!r} must be callable, not {policy!r}{hint}"
+            )
+        self._activation_policy = policy
+        return self
+
+    def set_error_handler(self, handler: ErrorHandler | None) -> Routine:
+        """Set what becomes of a job when logic raises; None: the flow's handler.
+
+        Raises:
+            TypeError: If it is not an `ErrorHandler`.
+            RuntimeError: While a worker runs the routine.
+        """
+        self._check_free("set_error_handler")
+        if handler is not None and not callable(getattr(handler, "decide", None)):
+            raise TypeError(
+                f"error handler of {self!r} must be an ErrorHandler, not {handler!r}"
+            )
+        self._error_handler = handler
+        return self
+
+    def set_concurrency(self, n: int | None) -> Routine:
+        """Let activations of the routine overlap; returns the routine.
+
+        By default there is one at a time, in order, so that its state needs no lock.
+
+        Args:
+            n: Activations at a time and worker; None: as many as the pool has threads.
+
+        Raises:
+            TypeError, ValueError: If it is not an int of at least 1, or None.
+            RuntimeError: While a worker runs the routine.
+        """
+        self._check_free("set_concurrency")
+        if n is not None:
+            if isinstance(n, bool) or not isinstance(n, int):
+                raise TypeError(f"n must be an int or None, not {n!r}")
+            if n < 1:
+                raise ValueError(f"n must be at least 1, not {n!r}")
+        self._concurrency = n
+        return self
+
+    def set_config(self, **config: Any) -> None:
+        """Set configuration values.
+
+        Raises:
+            RuntimeError: Inside logic, and while a worker runs the routine.
+        """
+        if get_current_routine_id() is not None:
+            raise RuntimeError(
+                f"set_config() of {self!r} inside logic: configuration is read-only"
+                " there; keep what changes in the routine state"
+            )
+        self._check_free("set_config")
+        self._config.update(config)
+
+    def get_config(self, key: str, default: Any = None) -> Any:
+        """Return one configuration value."""
+        return self._config.get(key, default)
+
+    def config(self) -> dict[str, Any]:
+        """Return a copy of the configuration."""
+        return dict(self._config)
+
+    get_all_config = config
+
+    def _freeze(self, flow_id: str) -> None:
+        # Called by Flow when its first worker starts; once per running flow.
+        with self._lock:
+            self._frozen_by.append(flow_id)
+
+    def _thaw(self) -> None:
+        with self._lock:
+            self._frozen_by.pop()
+
+    def _check_free(self, what: str) -> None:
+        frozen = list(self._frozen_by)
+        if frozen:
+            raise RuntimeError(
+                f"{what}() of {self!r}: flow {frozen[-1]!r} is running, and what a"
+                " worker runs can't change; shut the runtime down first"
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, '_id', '')}>"

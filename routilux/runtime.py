@@ -1,0 +1,266 @@
+"""Runtime: starts workers of flows, takes jobs, waits for them, ends.
+
+Users hold a Runtime; threads never do. All that threads need hangs on a `Machine`, so
+that a runtime that is dropped without `shutdown()` is collected, and its machine is
+ended then. `post` is compiled (`RuntimeCore`); everything here runs once per worker,
+wait or shutdown, not once per item.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from types import TracebackType
+from typing import Any
+
+from routilux._core import (
+    JobContext,
+    JobStatus,
+    RuntimeCore,
+    set_post_result,
+)
+from routilux.errors import name_hint
+from routilux.flow import Flow
+from routilux.machine import Machine, check_size
+from routilux.monitoring.flow_registry import FlowRegistry
+from routilux.monitoring.metrics import RuntimeMetrics, collect
+from routilux.worker import WorkerState
+
+__all__ = ["JobContext", "JobStatus", "PostResult", "Runtime"]
+
+
+class PostResult(tuple[WorkerState, JobContext]):
+    """What `Runtime.post` returns: `(worker_state, job)`, and the job's attributes.
+
+    Unpack it, or ask it for `job_id`, `status`, `data` and whatever else a
+    `JobContext` has.
+
+    Example:
+        >>> result = runtime.post("my_flow", "routine", "input", {"x": 1})
+        >>> worker_state, job = result
+        >>> result.job_id == job.job_id
+        True
+    """
+
+    __slots__ = ()
+
+    @property
+    def worker_state(self) -> WorkerState:
+        """The worker that got the job."""
+        return self[0]
+
+    @property
+    def job(self) -> JobContext:
+        """The job."""
+        return self[1]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self[1], name)
+
+
+set_post_result(PostResult)
+
+
+class Runtime(RuntimeCore):
+    """Runs flows on a thread pool.
+
+    1. `exec` starts a worker of a flow.
+    2. `post` submits jobs to it.
+    3. `wait_until_all_jobs_finished` waits for them.
+    4. `shutdown`, or leaving the `with` block, finishes what is left and joins all
+       threads.
+
+    Thread-safety: every method may be called from any thread.
+
+    Args:
+        thread_pool_size: Threads that run logic; None: the number of CPUs; 0: share
+            one process-wide pool with other runtimes.
+        max_queue_size: Jobs that may be posted and not yet finished before `post`
+            waits. Jobs that only wait below their policy's threshold do not count.
+        enable_monitoring: Count and time every activation for `metrics()`.
+        engine: "threads", or "inline": work runs on the thread that waits.
+        job_history: Finished jobs that `get_job` still answers for.
+
+    Raises:
+        TypeError, ValueError: Naming the parameter and the value.
+
+    Example:
+        >>> with Runtime(thread_pool_size=2) as runtime:
+        ...     runtime.exec("my_flow")
+        ...     runtime.post("my_flow", "routine", "input", {"x": 1})
+        ...     runtime.wait_until_all_jobs_finished(timeout=10.0)
+    """
+
+    def __init__(
+        self,
+        thread_pool_size: int | None = None,
+        max_queue_size: int = 1000,
+        enable_monitoring: bool = False,
+        *,
+        engine: str = "threads",
+        job_history: int = 10_000,
+    ) -> None:
+        if thread_pool_size is not None:
+            check_size("thread_pool_size", thread_pool_size, 0)
+        check_size("max_queue_size", max_queue_size, 1)
+        check_size("job_history", job_history, 0)
+        if engine not in ("threads", "inline"):
+            raise ValueError(f"engine must be 'threads' or 'inline', not {engine!r}")
+        self.thread_pool_size = thread_pool_size
+        self.max_queue_size = max_queue_size
+        self.enable_monitoring = bool(enable_monitoring)
+        self.engine = engine
+        self._machine = Machine(
+            thread_pool_size,
+            max_queue_size,
+            job_history,
+            bool(enable_monitoring),
+            inline=engine == "inline",
+        )
+        self._attach(self._machine.core)
+        self._finalizer = weakref.finalize(self, self._machine.abandon)
+        self._finalizer.atexit = False
+
+    def exec(
+        self,
+        flow_id: str | Flow | None = None,
+        worker_id: str | None = None,
+        *,
+        flow_name: str | None = None,
+    ) -> WorkerState:
+        """Start a worker of a flow.
+
+        1. Checks the flow and freezes its shape.
+        2. Makes a worker with queues of its own; posts without `worker_id` go to it.
+
+        Args:
+            flow_id: Registered name or id of the flow, or the Flow; also `flow_name`.
+            worker_id: An id of your choice, unique among the running workers.
+
+        Returns:
+            The `WorkerState` of the new worker.
+
+        Raises:
+            ValueError: The flow is unknown, or the worker_id taken.
+            ConfigurationError: A batch size that its slot can never hold.
+            RuntimeError: After `shutdown()`.
+        """
+        flow = self._find_flow(flow_id if flow_name is None else flow_name)
+        if worker_id is None:
+            worker_id = f"worker_{os.urandom(4).hex()}"
+        elif not isinstance(worker_id, str) or not worker_id:
+            raise TypeError(f"worker_id must be a non-empty str, not {worker_id!r}")
+        return self._machine.start_worker(flow, worker_id)
+
+    def get_job(self, job_id: str) -> JobContext | None:
+        """Return a job that lives or ended not long ago, None when it is unknown.
+
+        Args:
+            job_id: As `job.job_id` has it.
+        """
+        if not isinstance(job_id, str):
+            raise TypeError(f"job_id must be a str, not {job_id!r}")
+        return self.core.find_job(str(job_id))
+
+    def list_jobs(self) -> list[JobContext]:
+        """Return the jobs that are not finished, oldest first."""
+        return self.core.live_jobs()
+
+    def cancel_job(self, job_id: str) -> bool:
+        """Cancel a job: what is queued of it is dropped and counted.
+
+        Returns:
+            True when this call cancelled it; False when it was finished or is unknown.
+        """
+        job = self.get_job(job_id)
+        return job is not None and job.cancel()
+
+    def flush(self, flow_id: str | Flow | None = None) -> None:
+        """Run the partial batches of a flow now, of all flows when it is None."""
+        self.core.flush(None if flow_id is None else self._resolve(flow_id))
+
+    def wait_until_all_jobs_finished(self, timeout: float | None = None) -> bool:
+        """Sleep until every job is finished.
+
+        Partial batches run when nothing else is left to do. The last job's end wakes
+        the caller; nothing polls.
+
+        Args:
+            timeout: Seconds; None waits without a limit.
+
+        Returns:
+            True when all are finished; False at the timeout, after a log line that says
+            which routines and slots hold the rest.
+
+        Raises:
+            RuntimeError: Inside logic, which would wait for itself.
+        """
+        if self.core.wait_all(timeout):
+            return True
+        self._machine.log_holders(f"jobs are unfinished after {timeout} s")
+        return False
+
+    def shutdown(
+        self,
+        wait: bool = True,
+        timeout: float | None = None,
+        cancel_pending: bool = False,
+    ) -> None:
+        """Refuse new jobs, finish the others, end all threads. Idempotent.
+
+        Data that no policy will ever take ends its job `cancelled`, with the slot named
+        in `job.error`. Inside logic it acts like `wait=False`.
+
+        Args:
+            wait: Return when all jobs are finished and all threads joined. With False
+                it returns at once, and the threads end by themselves.
+            timeout: Seconds to wait; jobs unfinished then are cancelled, and threads
+                whose logic still runs end when it returns.
+            cancel_pending: Cancel what is queued instead of finishing it.
+        """
+        self._machine.end(wait=wait, timeout=timeout, cancel_pending=cancel_pending)
+
+    def metrics(self) -> RuntimeMetrics:
+        """Return a snapshot of all counters; printing it gives a table.
+
+        Raises:
+            RuntimeError: The runtime was made without `enable_monitoring=True`.
+        """
+        if not self.enable_monitoring:
+            raise RuntimeError("metrics() needs Runtime(enable_monitoring=True)")
+        rows = [row for worker in self._machine.workers() for row in worker.rows()]
+        return collect(rows, self.core.counts())
+
+    def _find_flow(self, flow: object) -> Flow:
+        if isinstance(flow, Flow):
+            return flow
+        if not isinstance(flow, str):
+            raise TypeError(f"flow_id must be a str or a Flow, not {flow!r}")
+        registry = FlowRegistry.get_instance()
+        found = registry.find(flow)
+        if found is None:
+            known = sorted({item.flow_id for item in registry.list_all()})
+            hint = name_hint(flow, known, "flows")
+            raise ValueError(f"Flow {flow!r} not found in the registry. {hint}")
+        return found
+
+    def _resolve(self, flow: object) -> str:
+        # For the compiled half: what users call a flow, to the flow's id.
+        return self._find_flow(flow).flow_id
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown(wait=True, cancel_pending=kind is not None)
+
+    def __repr__(self) -> str:
+        state = "open" if self.core.is_open else "shut down"
+        return f"<Runtime {self.engine}, pool {self.core.pool_size}: {state}>"

@@ -1,0 +1,71 @@
+"""WorkerState: a running instance of a flow, as users see it.
+
+Made by `Runtime.exec`. The compiled half has the queues and the routine states; this
+half keeps the short history of errors that a handler let pass. Any thread may call any
+method; the history is a bounded deque, whose append is atomic.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timezone
+from typing import Any
+
+from routilux._core import WorkerCore, WorkerStatus, get_current_routine_id
+
+__all__ = ["WorkerState", "WorkerStatus"]
+
+MAX_HISTORY = 1000
+
+
+class WorkerState(WorkerCore):
+    """One running instance of a flow: its queues and the states of its routines.
+
+    Routine states belong to the user alone: the runtime never writes there.
+
+    Attributes:
+        worker_id: Unique id of the worker.
+        flow_id: Id of the flow that it runs.
+        status: A `WorkerStatus`; prints as the bare word.
+        job_id: Id of the job that the calling thread posted last to it, or None.
+        routine_states: Snapshot of all routine states.
+        execution_history: What error handlers let pass, oldest first, at most 1,000.
+
+    Example:
+        >>> worker_state = runtime.exec("my_flow")
+        >>> worker_state.update_routine_state("counter", {"n": 1})
+        >>> worker_state.get_routine_state("counter")
+        {'n': 1}
+    """
+
+    def __init__(self) -> None:
+        self._history: deque[dict[str, Any]] = deque(maxlen=MAX_HISTORY)
+
+    @property
+    def current_routine_id(self) -> str | None:
+        """Id of the routine whose logic is calling, None outside of logic."""
+        return get_current_routine_id()
+
+    @property
+    def execution_history(self) -> list[dict[str, Any]]:
+        """Entries of `record_execution`, oldest first."""
+        return list(self._history)
+
+    def record_execution(
+        self, routine_id: str, event_name: str, data: dict[str, Any] | None = None
+    ) -> None:
+        """Append an entry to the history.
+
+        Args:
+            routine_id: The routine that it is about.
+            event_name: What happened, in a word.
+            data: Facts worth keeping.
+        """
+        self._history.append(
+            {
+                "routine_id": routine_id,
+                "event_name": event_name,
+                "data": {} if data is None else data,
+                "timestamp": datetime.now(timezone.utc).isoformat(),
+            }
+        )

@@ -1,0 +1,8 @@
+# The compiled core, in the order in which a message meets it:
+#
+#     post -> slot queue -> activation check -> pump -> logic -> emit -> route -+
+#     entry     slot          drain, settle     pump   invoke   event   route  |
+#                 ^-------------------------------------------------------------+
+#
+# A file may cimport only from files on its left (tests/test_surface.py checks it):
+# order: status platform job ledger slot activation routine timer worker drain settle flush frame engine view route event invoke pump driver control entry

@@ -1,0 +1,242 @@
+"""Control: what Python asks of a running core, besides post and emit.
+
+Called by Runtime and by the jobs, from any thread: start a worker, wait, cancel,
+flush, refuse posts, end. Each call decides under a lock and acts after it, like the
+hot path does, and every wait goes through the driver, which may run work meanwhile.
+"""
+
+import logging
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from routilux._core.status cimport (
+    ENGINE_CLOSED,
+    ENGINE_DRAINING,
+    ENGINE_OPEN,
+    WORKER_STOPPED,
+)
+from routilux._core.platform cimport (
+    WAIT_ALL,
+    WAIT_JOB,
+    PyThread_release_lock,
+    deadline_of,
+    rlx_load,
+    rlx_lock,
+    rlx_store,
+    rlx_unlock,
+    waiter_free,
+    waiter_init,
+    waiter_link,
+    waiter_pick,
+    waiter_t,
+    waiters_t,
+    wake_chain,
+)
+from routilux._core.job cimport JobContext
+from routilux._core.ledger cimport Ledger, effects_t
+from routilux._core.routine cimport Node, Plan
+from routilux._core.worker cimport WorkerCore
+from routilux._core.flush cimport flush_cells
+from routilux._core.frame cimport current_frame, frame_t, pump_engine
+from routilux._core.engine cimport Engine, call_hook, pump_t, zero
+from routilux._core.view cimport view_of
+
+logger = logging.getLogger("routilux")
+
+
+@cython.final
+cdef class Control(Engine):
+    """The core of one runtime, as :class:`routilux.Runtime` uses it."""
+
+    def add_worker(self, WorkerCore worker, flow, Plan plan, str worker_id):
+        """Build a worker's queues and let posts find it."""
+        if worker_id in self.workers:
+            raise ValueError(
+                f"worker_id {worker_id!r} is taken by a running worker of flow"
+                f" {self.workers[worker_id].flow_id!r}"
+            )
+        worker.flow = flow
+        worker._build(
+            self, self.ledger, self.clock, plan, worker_id, self.pool_size, self.metered
+        )
+        self.workers[worker_id] = worker
+        self.newest[plan.flow_id] = worker
+
+    def announce(self, WorkerCore worker):
+        """Tell the hooks of a new worker; no lock held."""
+        call_hook("on_worker_start", (worker.flow, worker))
+
+    def wait_all(self, timeout):
+        """Sleep until no job lives; see Runtime.wait_until_all_jobs_finished."""
+        self.check_outside("wait_until_all_jobs_finished()")
+        return self.sleep(WAIT_ALL, None, timeout)
+
+    def wait_job(self, JobContext job, timeout):
+        """Sleep until one job ended; see JobContext.wait."""
+        if job.ended:
+            return True
+        self.check_outside("job.wait()")
+        return self.sleep(WAIT_JOB, job, timeout)
+
+    def is_inside(self):
+        """Whether the calling thread runs logic of this runtime, or is one of its pumps."""
+        cdef frame_t* frame = current_frame()
+        if frame != NULL and (<WorkerCore>frame.worker).engine is self:
+            return True
+        return pump_engine() == <void*>self
+
+    def check_outside(self, what):
+        """Raise RuntimeError where waiting would be waiting for itself."""
+        cdef frame_t* frame = current_frame()
+        if not self.is_inside():
+            return
+        where = "on a thread of the runtime's pool"
+        if frame != NULL:
+            where = (
+                f"inside logic of routine {(<Node>frame.act.cell.node).routine_id!r} of"
+                f" flow {(<WorkerCore>frame.worker).ident.flow_id!r}"
+            )
+        raise RuntimeError(
+            f"{what} {where} would wait for itself: the activation holds its job open"
+            " until it returns. Use job.add_done_callback(), or await the job in async"
+            " logic"
+        )
+
+    def sleep(self, int kind, JobContext job, timeout):
+        cdef waiter_t waiter
+        cdef int64_t deadline = deadline_of(timeout)
+        cdef Ledger ledger = self.ledger
+        cdef waiters_t* waiters = &ledger.all_waiters if job is None else &ledger.job_waiters
+        cdef bint quiet
+        waiter_init(&waiter, kind, <void*>job)
+        try:
+            while True:
+                rlx_lock(&ledger.lock)
+                if ledger.live == 0 if job is None else job.ended:
+                    rlx_unlock(&ledger.lock)
+                    return True
+                waiter_link(waiters, &waiter)
+                if job is not None:
+                    job.has_waiters = True
+                quiet = ledger.admitted == 0
+                rlx_unlock(&ledger.lock)
+                if quiet:
+                    self.quiet()
+                if not self.driver.block(waiters, &waiter, &ledger.lock, deadline):
+                    return False
+        finally:
+            waiter_free(&waiter)
+
+    def add_callback(self, JobContext job, callback):
+        return self.ledger.listen(job, callback)
+
+    def cancel_job(self, JobContext job):
+        return self.cancel_for(job, "cancelled by cancel_job()")
+
+    def find_job(self, str job_id):
+        return self.ledger.find(job_id)
+
+    def live_jobs(self):
+        return self.ledger.live_jobs()
+
+    def view(self, WorkerCore worker, Node node, int index):
+        return view_of(worker, node, index)
+
+    def all_workers(self):
+        return list(self.workers.values())
+
+    def counts(self):
+        """Return the numbers of jobs and pumps as a dict."""
+        return {
+            "jobs_live": self.ledger.live,
+            "jobs_completed": self.ledger.completed,
+            "jobs_failed": self.ledger.failed,
+            "jobs_cancelled": self.ledger.cancelled,
+            "pumps": self.n_pumps - self.n_parked,
+        }
+
+    def flush(self, flow_id):
+        """Run the partial batches of a flow (None: of all) now."""
+        cdef WorkerCore worker
+        cdef effects_t fx
+        for worker in list(self.workers.values()):
+            if flow_id is not None and worker.ident.flow_id != flow_id:
+                continue
+            zero(&fx)
+            rlx_lock(&worker.lock)
+            flush_cells(worker, -1, &fx)
+            rlx_unlock(&worker.lock)
+            self.apply(worker, &fx, False)
+
+    def drain(self):
+        """Refuse posts from now on; returns False when that had happened before."""
+        cdef effects_t fx
+        cdef WorkerCore worker
+        cdef bint first
+        zero(&fx)
+        rlx_lock(&self.lock)
+        first = self.phase == ENGINE_OPEN
+        if first:
+            self.phase = ENGINE_DRAINING
+        rlx_unlock(&self.lock)
+        rlx_lock(&self.ledger.lock)
+        self.ledger.draining = True
+        self.ledger.wake_all(&fx)
+        rlx_unlock(&self.ledger.lock)
+        wake_chain(fx.wake)
+        for worker in list(self.workers.values()):
+            zero(&fx)
+            rlx_lock(&worker.lock)
+            while worker.slot_waiters.head != NULL:
+                waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
+            rlx_unlock(&worker.lock)
+            wake_chain(fx.wake)
+        if rlx_load(&self.ledger.admitted) == 0:
+            self.quiet()
+        return first
+
+    def cancel_all(self, text):
+        """Cancel every job that is not finished."""
+        for job in self.live_jobs():
+            self.cancel_for(job, text)
+
+    def close(self):
+        """No job lives and none will come: end the pumps and let go of the workers."""
+        cdef pump_t* sleepers = NULL
+        cdef pump_t* pump
+        cdef WorkerCore worker
+        rlx_lock(&self.lock)
+        self.phase = ENGINE_CLOSED
+        sleepers = self.parked
+        self.parked = NULL
+        pump = sleepers
+        while pump != NULL:
+            pump.parked = False
+            pump = pump.next_parked
+        rlx_store(&self.n_parked, 0)
+        rlx_unlock(&self.lock)
+        while sleepers != NULL:
+            pump = sleepers.next_parked     # its memory goes once its bell rang
+            PyThread_release_lock(sleepers.bell)
+            sleepers = pump
+        self.driver.nudge()
+        self.newest.clear()
+        workers = list(self.workers.values())
+        self.workers.clear()
+        for worker in workers:
+            worker.phase = WORKER_STOPPED
+            worker.ident.worker = None
+            call_hook("on_worker_stop", (worker.flow, worker, str(worker.status)))
+
+    def forget(self):
+        """Drop the history of jobs: the runtime is gone."""
+        self.ledger.forget()
+
+    @property
+    def is_open(self):
+        return self.phase == ENGINE_OPEN
+
+    @property
+    def is_closed(self):
+        return self.phase == ENGINE_CLOSED

@@ -1,0 +1,38 @@
+# Activation check and drain: which cell may run, and what it takes out of its slots.
+# Every function is called under the lock of the worker.
+
+from libc.stdint cimport int64_t
+
+from routilux._core.ledger cimport effects_t
+from routilux._core.routine cimport cell_t
+from routilux._core.slot cimport entry_t, slot_t
+from routilux._core.worker cimport WorkerCore, activation_t
+
+# After an arrival or the end of an activation: puts the cell on the ready list, or
+# parks what is queued and arms the policy's clock. `after`: see WorkerCore.push_ready.
+cdef void recheck(
+    WorkerCore worker, cell_t* cell, cell_t* after, effects_t* fx
+) noexcept nogil
+
+# Takes an activation from the head of the ready list (or its tail). False: none.
+cdef bint take(
+    WorkerCore worker, activation_t* act, bint from_tail, effects_t* fx
+) noexcept nogil
+
+# The same for one cell that is not in the ready list any more.
+cdef bint take_cell(
+    WorkerCore worker, cell_t* cell, activation_t* act, effects_t* fx
+) noexcept nogil
+
+# Takes the oldest item out of a slot; its reference and count move to `entry`.
+cdef void take_entry(
+    WorkerCore worker, slot_t* slot, entry_t* entry, effects_t* fx
+) noexcept nogil
+
+# Makes room in act.entries for `n` more; -1: no memory.
+cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil
+
+# Sets act.owner and act.held from act.entries and marks the jobs as running.
+cdef void claim_owner(activation_t* act) noexcept nogil
+
+cdef void wake_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil

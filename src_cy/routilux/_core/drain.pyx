@@ -1,0 +1,317 @@
+"""Activation check and drain: which routine may run, and on which items.
+
+Called under the worker's lock by whoever changed something: post and emit after an
+arrival, the pump when it wants work and when an activation ended, a timer when it is
+due. A cell is on the ready list exactly while its policy allows an activation, or has
+to be asked, and its concurrency is not used up; what a policy said "not yet" to is
+parked, which is how the ledger knows that nothing moves any more.
+"""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+from libc.stdlib cimport malloc, realloc
+from libc.string cimport memset
+
+from routilux._core.status cimport (
+    FLUSH_NONE,
+    FLUSH_ONCE,
+    JOB_PENDING,
+    JOB_RUNNING,
+    OVERFLOW_BLOCK,
+    OWNER_JOB,
+    POLICY_BATCH,
+    POLICY_CUSTOM,
+    POLICY_IMMEDIATE,
+    POLICY_INTERVAL,
+    TIMER_CHECK,
+)
+from routilux._core.platform cimport WAIT_HELP, rlx_wall_ns, waiter_pick, waiter_t
+from routilux._core.job cimport JobContext, owner_t
+from routilux._core.ledger cimport litter, park, unpark
+from routilux._core.slot cimport slot_at, slot_take
+from routilux._core.activation cimport policy_fires
+from routilux._core.routine cimport Node
+from routilux._core.worker cimport Activation
+
+cdef void recheck(
+    WorkerCore worker, cell_t* cell, cell_t* after, effects_t* fx
+) noexcept nogil:
+    cdef int kind = cell.policy.kind
+    cdef bint fires
+    if cell.ready or cell.running >= cell.limit or cell.asking:
+        return              # it is on its way, or its end will check again
+    if cell.held and not is_held(worker, cell):
+        cell.held = False
+        worker.n_held -= 1
+    if cell.total == 0:
+        cell.flush = FLUSH_NONE
+        return
+    if kind == POLICY_IMMEDIATE:
+        fires = True
+    elif kind >= POLICY_CUSTOM:
+        fires = not cell.stale
+    elif cell.flush and kind == POLICY_BATCH:
+        fires = True
+    else:
+        fires = policy_fires(
+            &cell.policy,
+            cell.slots,
+            cell.n_slots,
+            cell.total,
+            worker.clock.now() if kind == POLICY_INTERVAL else 0,
+        )
+    if fires and (<Node>cell.node).is_async and is_held(worker, cell):
+        fires = False
+        if not cell.held:
+            cell.held = True
+            worker.n_held += 1
+    if fires:
+        worker.push_ready(cell, after)
+        if not worker.in_runq:
+            fx.runnable = True
+        if worker.slot_waiters.head != NULL:
+            wake_helper(worker, fx)
+    else:
+        park_rest(worker, cell, fx)
+
+
+cdef bint is_held(WorkerCore worker, cell_t* cell) noexcept nogil:
+    # emit() can't make a coroutine wait, so async logic is not started while a slot
+    # that it feeds is full: what runs may overshoot the bound, no more than that.
+    cdef slot_t* slot
+    cdef int i
+    cdef Py_ssize_t j
+    for i in range(cell.n_events):
+        for j in range(cell.events[i].n_targets):
+            slot = cell.events[i].targets[j]
+            if slot.size >= slot.bound and slot.overflow == OVERFLOW_BLOCK and not slot.inert:
+                return True
+    return False
+
+
+cdef void recheck_held(WorkerCore worker, effects_t* fx) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(worker.n_cells):
+        if worker.cells[i].held:
+            recheck(worker, &worker.cells[i], worker.ready_tail, fx)
+
+
+cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil:
+    cdef slot_t* slot
+    cdef int i
+    cdef int64_t when = 0
+    for i in range(cell.n_slots):
+        slot = &cell.slots[i]
+        while slot.parked < slot.size:
+            slot.parked += 1
+            park(worker.ledger, slot_at(slot, slot.parked - 1).owner, fx)
+        if slot.size and worker.slot_waiters.head != NULL:
+            wake_slot(worker, slot, fx)
+    if cell.timed or cell.policy.wait_ns == 0:
+        return
+    if cell.policy.kind == POLICY_INTERVAL:
+        when = cell.policy.last_ns + cell.policy.wait_ns
+    else:
+        when = oldest_stamp(cell) + cell.policy.wait_ns
+    i = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
+    if i >= 0:
+        cell.timed = True
+        worker.timers += 1
+        if i:
+            fx.nudge = True
+
+
+cdef int64_t oldest_stamp(cell_t* cell) noexcept nogil:
+    cdef int64_t oldest = 0, stamp
+    cdef int i
+    for i in range(cell.n_slots):
+        if cell.slots[i].size:
+            stamp = <int64_t>slot_at(&cell.slots[i], 0).stamp
+            if oldest == 0 or stamp < oldest:
+                oldest = stamp
+    return oldest
+
+
+cdef void wake_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+    # A queue that is half empty is worth a hand-off; one whose routine does not fire
+    # will not get emptier, so any room counts.
+    cdef waiter_t* waiter = worker.slot_waiters.head
+    cdef waiter_t* following
+    if slot.size >= slot.bound or (slot.parked < slot.size and slot.size > slot.bound // 2):
+        return
+    while waiter != NULL:
+        following = waiter.next
+        if waiter.target == <void*>slot:
+            waiter_pick(&worker.slot_waiters, waiter, &fx.wake)
+        waiter = following
+
+
+cdef void wake_helper(WorkerCore worker, effects_t* fx) noexcept nogil:
+    # Something got ready while a thread sleeps in emit(): it may be the last thread of
+    # the pool, so it is woken to help.
+    cdef waiter_t* waiter = worker.slot_waiters.head
+    while waiter != NULL and waiter.kind != WAIT_HELP:
+        waiter = waiter.next
+    if waiter != NULL:
+        waiter_pick(&worker.slot_waiters, waiter, &fx.wake)
+
+
+cdef bint take(
+    WorkerCore worker, activation_t* act, bint from_tail, effects_t* fx
+) noexcept nogil:
+    cdef cell_t* cell
+    while worker.ready_head != NULL:
+        cell = worker.ready_tail if from_tail else worker.ready_head
+        worker.unlink_ready(cell)
+        if take_cell(worker, cell, act, fx):
+            return True
+    return False
+
+
+cdef bint take_cell(
+    WorkerCore worker, cell_t* cell, activation_t* act, effects_t* fx
+) noexcept nogil:
+    cdef PyObject* resumed = cell.resumed
+    if resumed != NULL:
+        # A retry that is due: its activation never ended, so nothing is counted again.
+        cell.resumed = (<Activation>resumed).resumed
+        act[0] = (<Activation>resumed).c
+        memset(&(<Activation>resumed).c, 0, sizeof(activation_t))
+        litter(fx, resumed)
+        recheck(worker, cell, worker.ready_tail, fx)
+        return True
+    if cell.total == 0 or cell.running >= cell.limit or cell.asking:
+        return False
+    memset(act, 0, sizeof(activation_t))
+    act.cell = cell
+    if cell.policy.kind == POLICY_IMMEDIATE:
+        take__immediate(worker, cell, act, fx)
+    elif cell.policy.kind >= POLICY_CUSTOM:
+        act.asks = cell.asking = True
+        cell.stale = True
+    elif not take__compiled(worker, cell, act, fx):
+        return False
+    cell.running += 1
+    worker.running += 1
+    worker.n_taken += 1
+    act.tag = worker.n_taken
+    if cell.limit > 1:
+        recheck(worker, cell, worker.ready_tail, fx)
+    return True
+
+
+cdef inline void take__immediate(
+    WorkerCore worker, cell_t* cell, activation_t* act, effects_t* fx
+) noexcept nogil:
+    cdef slot_t* slot = cell.slots
+    cdef entry_t entry
+    cdef int i, oldest = 0
+    if cell.n_slots > 1:
+        oldest = -1
+        for i in range(cell.n_slots):
+            if cell.slots[i].size and (
+                oldest < 0
+                or slot_at(&cell.slots[i], 0).stamp < slot_at(&cell.slots[oldest], 0).stamp
+            ):
+                oldest = i
+        slot = &cell.slots[oldest]
+    take_entry(worker, slot, &entry, fx)
+    act.slot_index = oldest
+    act.item = entry.item
+    act.owner = entry.owner
+    act.held = 1
+    if entry.owner.kind == OWNER_JOB and (<JobContext>entry.owner.obj).state == JOB_PENDING:
+        (<JobContext>entry.owner.obj).state = JOB_RUNNING
+        (<JobContext>entry.owner.obj).started = rlx_wall_ns()
+
+
+cdef bint take__compiled(
+    WorkerCore worker, cell_t* cell, activation_t* act, effects_t* fx
+) noexcept nogil:
+    cdef Py_ssize_t n = -1           # items of each slot; -1: all
+    cdef Py_ssize_t i, count
+    cdef int s
+    cdef int64_t now = 0
+    if cell.policy.kind == POLICY_INTERVAL:
+        now = worker.clock.now()
+    if policy_fires(&cell.policy, cell.slots, cell.n_slots, cell.total, now):
+        if cell.policy.kind == POLICY_BATCH:
+            n = cell.policy.batch
+        elif cell.policy.kind != POLICY_INTERVAL:
+            n = 1
+        if cell.flush == FLUSH_ONCE:
+            cell.flush = FLUSH_NONE
+    elif cell.flush and cell.policy.kind == POLICY_BATCH:
+        act.partial = True
+        cell.flush = FLUSH_NONE
+    else:
+        recheck(worker, cell, worker.ready_tail, fx)   # parks what is there
+        return False
+    count = n * cell.n_slots if n > 0 else cell.total
+    if claim_room(act, count, cell.n_slots) < 0:
+        return False
+    for s in range(cell.n_slots):
+        count = n if n > 0 else cell.slots[s].size
+        act.counts[s] = count
+        for i in range(count):
+            take_entry(worker, &cell.slots[s], &act.entries[act.n_entries], fx)
+            act.n_entries += 1
+    cell.policy.last_ns = now
+    claim_owner(act)
+    return True
+
+
+cdef void take_entry(
+    WorkerCore worker, slot_t* slot, entry_t* entry, effects_t* fx
+) noexcept nogil:
+    slot_take(slot, entry)
+    (<cell_t*>slot.cell).total -= 1
+    worker.queued -= 1
+    if slot.parked:
+        slot.parked -= 1
+        if entry.owner != NULL:
+            unpark(worker.ledger, entry.owner, fx)
+    if worker.slot_waiters.head != NULL:
+        wake_slot(worker, slot, fx)
+    if worker.n_held and slot.size == slot.bound - 1:
+        recheck_held(worker, fx)
+
+
+cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil:
+    cdef entry_t* bigger
+    cdef Py_ssize_t cap = act.n_entries + n
+    if act.counts == NULL:
+        act.counts = <Py_ssize_t*>malloc((n_slots + 1) * sizeof(Py_ssize_t))
+        if act.counts == NULL:
+            return -1
+        memset(act.counts, 0, (n_slots + 1) * sizeof(Py_ssize_t))
+    if cap > act.cap_entries:
+        if cap < 2 * act.cap_entries:
+            cap = 2 * act.cap_entries
+        bigger = <entry_t*>realloc(act.entries, cap * sizeof(entry_t))
+        if bigger == NULL:
+            return -1
+        act.entries = bigger
+        act.cap_entries = cap
+    return 0
+
+
+cdef void claim_owner(activation_t* act) noexcept nogil:
+    # One owner for all items: the activation works for it. Several: a group will be
+    # made once the lock is given back; until then the entries hold the counts.
+    cdef owner_t* owner
+    cdef Py_ssize_t i
+    cdef bint same = True
+    for i in range(act.n_entries):
+        owner = act.entries[i].owner
+        if owner != act.entries[0].owner:
+            same = False
+        if owner.kind == OWNER_JOB and (<JobContext>owner.obj).state == JOB_PENDING:
+            (<JobContext>owner.obj).state = JOB_RUNNING
+            (<JobContext>owner.obj).started = rlx_wall_ns()
+    if same and act.n_entries:
+        act.owner = act.entries[0].owner
+        act.held = act.n_entries
+    elif act.n_entries:
+        for i in range(act.n_entries):
+            act.entries[i].owner.grouped = True

@@ -1,0 +1,299 @@
+"""Those who act for the core: threads of a pool and a keeper, or whoever waits.
+
+The thread driver submits pump tasks to the runtime's ThreadPoolExecutor and owns one
+more thread, the keeper, which sleeps until a timer is due, and which, while pumps are
+at work, looks every few milliseconds whether ready work waits behind one that blocks;
+then it asks for more pumps. It looks without the GIL and takes it only to act. The
+inline driver has no thread: a wait runs the work that is ready on its own thread.
+"""
+
+import logging
+
+cimport cython
+
+from routilux._core.platform cimport (
+    PyThread_acquire_lock_timed,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    RLX_FREE_THREADED,
+    rlx_load,
+    rlx_lock,
+    rlx_monotonic_ns,
+    rlx_store,
+    rlx_unlock,
+    waiter_leave,
+    waiter_nap,
+    waiter_pick,
+    wake_chain,
+)
+from routilux._core.routine cimport Node, cell_t
+from routilux._core.engine cimport pump_t
+from routilux._core.worker cimport WorkerCore
+from routilux._core.frame cimport set_context
+from routilux._core.pump cimport QUANTUM, finish_async, pump_task, serve
+
+logger = logging.getLogger("routilux")
+
+cdef int64_t SHORTEST_US = 500       # between two looks while something seems to block
+cdef int64_t LONGEST_US = 8000       # while everything moves
+cdef int64_t STARVED_NS = 1000000000
+
+
+@cython.final
+cdef class ThreadDriver(Driver):
+    """Runs a core on a thread pool.
+
+    Args:
+        engine: the core.
+        submit: the ``submit`` of a ``concurrent.futures.ThreadPoolExecutor``.
+        spawner: ``spawner(coroutine, activation, callback)`` starts a coroutine on an
+            event loop and calls ``callback(error or None)`` there when it ended.
+    """
+
+    def __cinit__(self, Engine engine, submit, spawner):
+        self.engine = engine
+        self.clock = engine.clock
+        self.submit = submit
+        self.spawner = spawner
+        self.bell = PyThread_allocate_lock()
+        if self.bell == NULL:
+            raise MemoryError()
+        PyThread_acquire_lock_timed(self.bell, 0, 0)
+
+    def __dealloc__(self):
+        if self.bell != NULL:
+            PyThread_release_lock(self.bell)
+            PyThread_free_lock(self.bell)
+
+    cdef bint is_inline(self) noexcept:
+        return False
+
+    cdef int start_pump(self) except -1:
+        self.submit(self.pump)
+        return 0
+
+    def pump(self):
+        """Serve as a pump until there is nothing to do: the task of a pool thread."""
+        try:
+            pump_task(self.engine)
+        except BaseException:
+            logger.exception("routilux: a pump ended by an error of the runtime")
+            raise
+
+    cdef int nudge(self) except -1:
+        # Ringing twice is fine where the bell is a semaphore; elsewhere the flag under
+        # which the keeper sleeps makes it rare, and a spare ring only ends one sleep.
+        if rlx_load(&self.engine.keeper_rung) == 0:
+            rlx_store(&self.engine.keeper_rung, 1)
+            PyThread_release_lock(self.bell)
+        return 0
+
+    cdef int spawn(self, Activation activation) except -1:
+        self.spawner(activation.coroutine, activation, AsyncEnd(activation))
+        return 0
+
+    def keep(self):
+        """Be the keeper until :meth:`stop`: the body of its thread."""
+        cdef int64_t waited
+        while not rlx_load(&self.stopping):
+            with nogil:
+                waited = self.doze()
+            if rlx_load(&self.stopping):
+                break
+            try:
+                self.engine.fire()
+                if waited:
+                    self.look(waited)
+            except BaseException:
+                logger.exception("routilux: the keeper met an error of the runtime")
+
+    def stop(self):
+        """Tell the keeper to end."""
+        rlx_store(&self.stopping, 1)
+        rlx_store(&self.engine.keeper_rung, 0)
+        self.nudge()
+
+    cdef int64_t doze(self) noexcept nogil:
+        # Sleeps until there is something to do that needs the GIL. Returns 0 when a
+        # timer is due or the end came, else how long nothing has begun to run, in ns.
+        cdef int64_t us = SHORTEST_US, due, now, beats = rlx_load(&self.engine.beats)
+        cdef int idle = 0
+        cdef bint watching = rlx_load(&self.engine.n_pumps) > rlx_load(&self.engine.n_parked)
+        while True:
+            if not watching:
+                # From here on a nudge comes with new work: look once more after
+                # saying so, or work that came in between would go unwatched.
+                rlx_store(&self.engine.keeper_asleep, 1)
+                watching = rlx_load(&self.engine.n_pumps) > rlx_load(&self.engine.n_parked)
+            due = rlx_load(&self.clock.next_ns)
+            now = rlx_monotonic_ns()
+            if rlx_load(&self.stopping) or (due >= 0 and due <= now):
+                rlx_store(&self.engine.keeper_asleep, 0)
+                return 0
+            if not watching:
+                us = -1
+            if due >= 0 and (us < 0 or (due - now + 999) // 1000 < us):
+                us = (due - now + 999) // 1000
+            if PyThread_acquire_lock_timed(self.bell, us, 0) == 1:
+                rlx_store(&self.engine.keeper_rung, 0)
+            if not watching:
+                rlx_store(&self.engine.keeper_asleep, 0)
+                watching = True
+                us = SHORTEST_US
+                idle = 0
+                beats = rlx_load(&self.engine.beats)
+                continue
+            if rlx_load(&self.engine.n_pumps) <= rlx_load(&self.engine.n_parked):
+                idle += 1
+                watching = idle < 8
+                us = LONGEST_US
+                continue
+            idle = 0
+            if rlx_load(&self.engine.beats) == beats or (
+                RLX_FREE_THREADED and rlx_load(&self.engine.runq_len) > 0
+            ):
+                now = rlx_monotonic_ns() - now
+                return now if now > 0 else 1
+            beats = rlx_load(&self.engine.beats)
+            us = min(2 * us, LONGEST_US) if us > 0 else SHORTEST_US
+
+    cdef int look(self, int64_t waited_ns) except -1:
+        # Nothing began to run for a while although pumps are awake: they block.
+        cdef Engine engine = self.engine
+        cdef int64_t awake = engine.n_pumps - engine.n_parked
+        engine.offer_room()
+        if engine.runq_len > 0:
+            engine.add_pumps(awake if awake > 1 else 1)
+        if awake > 0 and awake < engine.pool_size:
+            self.check_starved(waited_ns)
+        return 0
+
+    cdef int check_starved(self, int64_t waited_ns) except -1:
+        # A routine that blocks one item after the other while threads idle is told of
+        # set_concurrency, once.
+        cdef Engine engine = self.engine
+        cdef pump_t* pump
+        cdef cell_t* cell
+        cdef cell_t* starved = NULL
+        rlx_lock(&engine.lock)
+        pump = engine.pumps
+        while pump != NULL:
+            cell = pump.cell
+            if cell != NULL and cell.limit == 1 and cell.total > 0 and not cell.warned:
+                cell.n_blocked_ns += waited_ns
+                if cell.n_blocked_ns > STARVED_NS:
+                    cell.warned = True
+                    starved = cell
+            pump = pump.next
+        rlx_unlock(&engine.lock)
+        if starved != NULL:
+            logger.warning(
+                "routine %r blocks, one item after the other, while %d of %d threads"
+                " idle: set_concurrency(n) lets its activations overlap",
+                (<Node>starved.node).routine_id,
+                engine.pool_size - (engine.n_pumps - engine.n_parked),
+                engine.pool_size,
+            )
+        return 0
+
+
+@cython.final
+cdef class AsyncEnd:
+    # What the event loop calls when a coroutine ended.
+    cdef Activation activation
+
+    def __cinit__(self, Activation activation):
+        self.activation = activation
+
+    def __call__(self, error):
+        cdef Activation activation = self.activation
+        if activation is not None:
+            self.activation = None
+            finish_async(activation, error)
+
+
+@cython.final
+cdef class InlineDriver(Driver):
+    """Runs a core on the threads that wait: no thread of its own, but for coroutines."""
+
+    def __cinit__(self, Engine engine, spawner):
+        self.engine = engine
+        self.spawner = spawner
+
+    cdef int spawn(self, Activation activation) except -1:
+        self.spawner(activation.coroutine, activation, AsyncEnd(activation))
+        return 0
+
+    cdef int nudge(self) except -1:
+        # Wakes every sleeper for nothing: who waits looks again and serves.
+        cdef sleeper_t* sleeper
+        cdef waiter_t* chain = NULL
+        rlx_lock(&self.lock)
+        sleeper = self.sleepers
+        while sleeper != NULL:
+            rlx_lock(sleeper.lock)
+            if sleeper.waiter.linked:
+                waiter_pick(sleeper.waiters, sleeper.waiter, &chain)
+            rlx_unlock(sleeper.lock)
+            sleeper = sleeper.next
+        rlx_unlock(&self.lock)
+        wake_chain(chain)
+        return 0
+
+    cdef bint block(
+        self, waiters_t* waiters, waiter_t* waiter, rlx_lock_t* lock, int64_t deadline
+    ) except -1:
+        cdef sleeper_t sleeper
+        cdef bint woken
+        cdef WorkerCore worker
+        sleeper.waiters = waiters
+        sleeper.waiter = waiter
+        sleeper.lock = lock
+        try:
+            while True:
+                self.engine.fire()
+                rlx_lock(&self.engine.lock)
+                worker = self.engine.pop_runq()
+                rlx_unlock(&self.engine.lock)
+                if worker is not None:
+                    serve(self.engine, worker, NULL, QUANTUM)
+                    worker = None
+                    set_context(NULL)
+                    rlx_lock(lock)
+                    woken = waiter.woken
+                    rlx_unlock(lock)
+                elif self.nap(&sleeper, deadline):
+                    return True
+                else:
+                    woken = False
+                if woken or (deadline >= 0 and rlx_monotonic_ns() >= deadline):
+                    return waiter_leave(waiters, waiter, lock)
+        except BaseException:
+            waiter_leave(waiters, waiter, lock)
+            raise
+
+    cdef bint nap(self, sleeper_t* sleeper, int64_t deadline) except -1:
+        # Nothing is ready: sleeps until a wake (True), a timer or the deadline.
+        cdef int64_t due, until = deadline
+        cdef sleeper_t** place
+        self.engine.offer_room()
+        rlx_lock(&self.lock)
+        sleeper.next = self.sleepers
+        self.sleepers = sleeper
+        rlx_unlock(&self.lock)
+        try:
+            # After that: a post that came before would not have woken anybody.
+            if rlx_load(&self.engine.runq_len) > 0:
+                return False
+            due = rlx_load(&self.engine.clock.next_ns)
+            if due >= 0 and (until < 0 or due < until):
+                until = due
+            return waiter_nap(sleeper.waiter, until)
+        finally:
+            rlx_lock(&self.lock)
+            place = &self.sleepers
+            while place[0] != sleeper:
+                place = &place[0].next
+            place[0] = sleeper.next
+            rlx_unlock(&self.lock)

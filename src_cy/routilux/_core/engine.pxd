@@ -1,0 +1,91 @@
+# The state machine of a runtime: which workers have work, which pumps serve it, what is
+# due, and how it ends. It decides; a Driver acts.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+from routilux._core.platform cimport (
+    PyThread_type_lock,
+    rlx_lock_t,
+    waiter_t,
+    waiters_t,
+)
+from routilux._core.job cimport JobContext
+from routilux._core.ledger cimport Ledger, effects_t
+from routilux._core.routine cimport cell_t
+from routilux._core.timer cimport Clock
+from routilux._core.worker cimport Activation, WorkerCore
+
+# One pump task, on the stack of the thread that runs it. Guarded by the engine's lock
+# unless said otherwise.
+ctypedef struct pump_t:
+    pump_t* next             # list of all pumps
+    pump_t* prev
+    pump_t* next_parked      # list of sleeping pumps, the last one first
+    PyThread_type_lock bell  # rung by who takes it off that list
+    bint parked              # sleeping in that list
+    int64_t beat             # odd inside logic; written by its thread, read without lock
+    int64_t seen             # keeper only: the beat at its last look
+    cell_t* cell             # what it runs; keeper only, under the GIL or the lock
+
+# What acts for the core. The base class does nothing: all is done by who waits.
+cdef class Driver:
+    # Starts one more pump: it will call Engine.next_worker. No lock held.
+    cdef int start_pump(self) except -1
+    # The earliest deadline changed, or ready work waits behind a busy pump.
+    cdef int nudge(self) except -1
+    # Sleeps until the waiter is woken (True; perhaps for nothing: look again) or the
+    # deadline (False).
+    cdef bint block(
+        self, waiters_t* waiters, waiter_t* waiter, rlx_lock_t* lock, int64_t deadline
+    ) except -1
+    # Runs a coroutine; Activation.finish_async is called when it ended.
+    cdef int spawn(self, Activation activation) except -1
+    # Work is done while somebody waits, on his thread.
+    cdef bint is_inline(self) noexcept
+
+cdef class Engine:
+    cdef object __weakref__
+    cdef rlx_lock_t lock             # protects all below; inside a worker's lock
+    cdef readonly Ledger ledger      # set once
+    cdef readonly Clock clock        # set once
+    cdef Driver driver               # set once, before the first worker
+    cdef readonly int pool_size      # pumps at most; set once
+    cdef readonly bint metered       # enable_monitoring; set once
+    cdef int phase                   # EnginePhase
+    cdef int64_t linger_us           # how long an idle pump stays; set once
+    cdef PyObject* runq_head         # workers that may have ready work; borrowed links
+    cdef PyObject* runq_tail
+    cdef int64_t runq_len            # also read without lock
+    cdef pump_t* pumps               # all pumps
+    cdef pump_t* parked              # those that sleep
+    cdef int64_t n_pumps             # started and not yet ended, those to come included
+    cdef int64_t n_parked            # also read without lock
+    cdef int64_t keeper_asleep       # the driver's keeper sleeps without a tick
+    cdef int64_t keeper_rung         # its bell rang, and it has not looked yet
+    cdef int64_t beats               # activations begun; read without lock
+    cdef dict workers                # worker_id -> WorkerCore, in the order of exec()
+    cdef dict newest                 # flow_id -> newest running WorkerCore
+
+    cdef int apply(self, WorkerCore worker, effects_t* fx, bint returns) except -1
+    cdef int runnable(self, WorkerCore worker, bint returns) except -1
+    cdef WorkerCore pop_runq(self)
+    cdef WorkerCore next_worker(self, pump_t* pump)
+    cdef int join(self, pump_t* pump) except -1
+    cdef int leave(self, pump_t* pump) except -1
+    cdef bint flush_quiet(self) except -1
+    cdef int fire(self) except -1
+    cdef pump_t* unpark(self) noexcept nogil
+    cdef bint add_pumps(self, int64_t count) except -1
+    cdef bint give_up(self, pump_t* pump) noexcept
+    cdef void unlink(self, pump_t* pump) noexcept nogil
+    cdef int launch(self) except -1
+    cdef int offer_room(self) except -1
+    cdef int quiet(self) except -1
+    cdef int cancel_parked(self) except -1
+    cdef bint cancel_for(self, JobContext job, object text) except -1
+    cdef int hurry(self) except -1
+
+cdef void zero(effects_t* fx) noexcept nogil
+cdef object call_hook(str name, tuple args)
+cdef bint HOOKED                     # whether hooks are installed: one load when not

@@ -1,0 +1,432 @@
+"""The state machine of a runtime. It decides, a driver acts.
+
+Entered by everybody after a critical section, with what that section decided
+(`apply`), by pumps that look for work (`next_worker`) and by the driver when time has
+passed (`fire`). The state machines of engine, worker, pump and job, and who may change
+them, are drawn in docs/architecture.md. It promises that ready work is never left
+without a pump that will see it: a worker with ready cells is in the run queue, or a
+pump that took it off the queue has yet to look at it under the worker's lock.
+"""
+
+import logging
+
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from routilux._core.status cimport ENGINE_CLOSED, TIMER_RETRY
+from routilux._core.platform cimport (
+    PyThread_acquire_lock_timed,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    rlx_load,
+    rlx_lock,
+    rlx_store,
+    rlx_unlock,
+    waiter_pick,
+    waiter_sleep,
+    wake_chain,
+)
+from routilux._core.job cimport is_dead, owner_t
+from routilux._core.ledger cimport sweep
+from routilux._core.timer cimport timer_t
+from routilux._core.settle cimport cancel
+from routilux._core.flush cimport check_time, flush_lowest, parked_in, resume
+
+from routilux._core.job import JobError
+
+logger = logging.getLogger("routilux")
+
+cdef object HOOKS = None         # ExecutionHooksInterface or None; process-wide
+HOOKED = False
+
+
+def set_hooks(hooks):
+    """Install the process-wide execution hooks; None switches them off."""
+    global HOOKS, HOOKED
+    HOOKS = hooks
+    HOOKED = hooks is not None
+
+
+cdef class Driver:
+    cdef int start_pump(self) except -1:
+        return 0
+
+    cdef int nudge(self) except -1:
+        return 0
+
+    cdef bint block(
+        self, waiters_t* waiters, waiter_t* waiter, rlx_lock_t* lock, int64_t deadline
+    ) except -1:
+        return waiter_sleep(waiters, waiter, lock, deadline)
+
+    cdef int spawn(self, Activation activation) except -1:
+        raise NotImplementedError
+
+    cdef bint is_inline(self) noexcept:
+        return True
+
+
+cdef class Engine:
+    """The compiled core of one runtime.
+
+    Args:
+        pool_size: pumps at most, at least 1.
+        bound: jobs that may be posted and not yet finished.
+        history: finished jobs that are still answered for.
+        metered: count and time every activation.
+        linger: seconds that an idle pump waits for more work before it ends.
+
+    Thread-safety: `lock` protects the run queue and the pumps. It may be taken while a
+    worker's lock is held, never the other way round.
+    """
+
+    def __cinit__(self, int pool_size, bound, history, bint metered, double linger):
+        self.pool_size = pool_size
+        self.ledger = Ledger(bound, history)
+        self.clock = Clock()
+        self.metered = metered
+        self.linger_us = <int64_t>(linger * 1e6)
+        self.workers = {}
+        self.newest = {}
+        self.keeper_asleep = True
+
+    def attach(self, Driver driver):
+        """Give the engine what acts for it; once, before the first worker."""
+        self.driver = driver
+
+    cdef int apply(self, WorkerCore worker, effects_t* fx, bint returns) except -1:
+        # Carries out what a critical section decided. `returns`: the caller is a pump
+        # that will look at the worker again. Sleepers go before user code (__del__).
+        cdef list ended = None
+        if fx.done != NULL:
+            if HOOKS is not None:
+                ended = jobs_in(fx.done)
+            self.ledger.finish(fx)
+        if fx.runnable:
+            fx.runnable = False
+            self.runnable(worker, returns)
+        if fx.wake != NULL:
+            wake_chain(fx.wake)
+            fx.wake = NULL
+        if fx.nudge:
+            fx.nudge = False
+            self.driver.nudge()
+        if fx.n_litter:
+            sweep(fx)
+        if ended is not None:
+            for job in ended:
+                call_hook("on_job_end", (job, worker, str(job.status), job.error))
+        if fx.first_drop:
+            fx.first_drop = False
+            logger.warning(
+                "%s of flow %r is full and drops items (counted; logged once)",
+                <object>fx.dropped_by,
+                worker.ident.flow_id,
+            )
+        if fx.quiet:
+            fx.quiet = False
+            self.quiet()
+        return 0
+
+    cdef int runnable(self, WorkerCore worker, bint returns) except -1:
+        # The worker has ready work: queue it, and see to it that a pump comes by.
+        cdef pump_t* sleeper = NULL
+        cdef bint start = False, nudge = False
+        rlx_lock(&self.lock)
+        if not worker.in_runq:
+            rlx_store(&worker.in_runq, 1)
+            worker.run_next = NULL
+            if self.runq_tail != NULL:
+                (<WorkerCore>self.runq_tail).run_next = <PyObject*>worker
+            else:
+                self.runq_head = <PyObject*>worker
+            self.runq_tail = <PyObject*>worker
+            rlx_store(&self.runq_len, self.runq_len + 1)
+        if self.driver.is_inline():
+            nudge = not returns
+        elif returns or self.n_pumps > self.n_parked:
+            nudge = self.keeper_asleep
+        elif self.parked != NULL:
+            sleeper = self.unpark()
+        else:
+            start = True
+            self.n_pumps += 1
+        rlx_unlock(&self.lock)
+        if sleeper != NULL:
+            PyThread_release_lock(sleeper.bell)
+        if start:
+            self.launch()
+        if nudge:
+            self.driver.nudge()
+        return 0
+
+    cdef int launch(self) except -1:
+        # n_pumps was counted up by the caller.
+        try:
+            self.driver.start_pump()
+        except BaseException:
+            rlx_lock(&self.lock)
+            self.n_pumps -= 1
+            rlx_unlock(&self.lock)
+            logger.exception("routilux: no pump could be started")
+        return 0
+
+    cdef pump_t* unpark(self) noexcept nogil:
+        # Under the lock: takes the pump that parked last off the list. The caller rings.
+        cdef pump_t* pump = self.parked
+        self.parked = pump.next_parked
+        pump.parked = False
+        rlx_store(&self.n_parked, self.n_parked - 1)
+        return pump
+
+    cdef bint add_pumps(self, int64_t count) except -1:
+        # More pumps, because ready work waits behind busy ones. False: all are there.
+        cdef pump_t* sleeper
+        cdef bint start, more = True
+        while count > 0 and more:
+            sleeper = NULL
+            start = False
+            rlx_lock(&self.lock)
+            if self.runq_len == 0 or self.phase == ENGINE_CLOSED:
+                more = False
+            elif self.parked != NULL:
+                sleeper = self.unpark()
+            elif self.n_pumps < self.pool_size:
+                self.n_pumps += 1
+                start = True
+            else:
+                more = False
+            rlx_unlock(&self.lock)
+            if sleeper != NULL:
+                PyThread_release_lock(sleeper.bell)
+            if start:
+                self.launch()
+            count -= 1
+        return more
+
+    cdef WorkerCore pop_runq(self):
+        # Under the lock. From here on the worker may be queued again, which is why the
+        # flag goes before anybody looks at the worker's ready list.
+        cdef PyObject* first = self.runq_head
+        if first == NULL:
+            return None
+        self.runq_head = (<WorkerCore>first).run_next
+        if self.runq_head == NULL:
+            self.runq_tail = NULL
+        (<WorkerCore>first).run_next = NULL
+        rlx_store(&(<WorkerCore>first).in_runq, 0)
+        rlx_store(&self.runq_len, self.runq_len - 1)
+        return <WorkerCore>first
+
+    cdef WorkerCore next_worker(self, pump_t* pump):
+        # Where a pump goes next; sleeps for `linger` when there is nothing. None: end.
+        cdef WorkerCore worker
+        cdef effects_t fx
+        cdef int got
+        while True:
+            rlx_lock(&self.lock)
+            worker = self.pop_runq()
+            rlx_unlock(&self.lock)
+            if worker is not None:
+                return worker
+            self.offer_room()
+            rlx_lock(&self.lock)
+            if self.runq_head != NULL:
+                rlx_unlock(&self.lock)
+                continue
+            if self.phase == ENGINE_CLOSED or self.linger_us == 0:
+                self.unlink(pump)
+                rlx_unlock(&self.lock)
+                return None
+            pump.parked = True
+            pump.next_parked = self.parked
+            self.parked = pump
+            rlx_store(&self.n_parked, self.n_parked + 1)
+            rlx_unlock(&self.lock)
+            with nogil:
+                got = PyThread_acquire_lock_timed(pump.bell, self.linger_us, 0)
+            if got != 1 and self.give_up(pump):
+                return None
+
+    cdef bint give_up(self, pump_t* pump) noexcept:
+        # The bell did not ring in time. True: the pump ends. False: somebody took it
+        # off the list and rings right now.
+        cdef pump_t** place
+        cdef bint ends
+        rlx_lock(&self.lock)
+        ends = pump.parked
+        if ends:
+            place = &self.parked
+            while place[0] != pump:
+                place = &place[0].next_parked
+            place[0] = pump.next_parked
+            pump.parked = False
+            rlx_store(&self.n_parked, self.n_parked - 1)
+            self.unlink(pump)
+        rlx_unlock(&self.lock)
+        if not ends:
+            with nogil:
+                PyThread_acquire_lock_timed(pump.bell, -1, 0)
+        return ends
+
+    cdef int join(self, pump_t* pump) except -1:
+        # A pump task began. n_pumps was counted up when it was asked for.
+        pump.bell = PyThread_allocate_lock()
+        if pump.bell == NULL:
+            raise MemoryError()
+        PyThread_acquire_lock_timed(pump.bell, 0, 0)
+        rlx_lock(&self.lock)
+        pump.prev = NULL
+        pump.next = self.pumps
+        if self.pumps != NULL:
+            self.pumps.prev = pump
+        self.pumps = pump
+        rlx_unlock(&self.lock)
+        return 0
+
+    cdef void unlink(self, pump_t* pump) noexcept nogil:
+        # Under the lock: the pump is about to end, and nobody counts on it any more.
+        if pump.prev != NULL:
+            pump.prev.next = pump.next
+        else:
+            self.pumps = pump.next
+        if pump.next != NULL:
+            pump.next.prev = pump.prev
+        self.n_pumps -= 1
+
+    cdef int leave(self, pump_t* pump) except -1:
+        # After next_worker said None.
+        PyThread_release_lock(pump.bell)
+        PyThread_free_lock(pump.bell)
+        return 0
+
+    cdef int offer_room(self) except -1:
+        # Nothing to do right now: whoever waits for a place may have any that is free.
+        cdef waiter_t* chain
+        cdef effects_t fx
+        if self.ledger.room_waiters.head == NULL:
+            return 0
+        fx.wake = NULL
+        rlx_lock(&self.ledger.lock)
+        self.ledger.wake_room(True, &fx)
+        rlx_unlock(&self.ledger.lock)
+        wake_chain(fx.wake)
+        return 0
+
+    cdef int quiet(self) except -1:
+        # Nothing moves and somebody waits: partial batches go, and at a shutdown what
+        # no policy will ever take is given up.
+        if not self.flush_quiet() and self.ledger.draining:
+            if rlx_load(&self.ledger.admitted) == 0:
+                self.cancel_parked()
+        return 0
+
+    cdef bint flush_quiet(self) except -1:
+        # The batches nearest to the sources first: what they emit may fill the others.
+        # True: something was flushed, or something still moves.
+        cdef WorkerCore worker
+        cdef effects_t fx
+        cdef bint moved = False
+        for worker in list(self.workers.values()):
+            zero(&fx)
+            rlx_lock(&worker.lock)
+            moved |= flush_lowest(worker, &fx)
+            rlx_unlock(&worker.lock)
+            self.apply(worker, &fx, False)
+        return moved
+
+    cdef int cancel_parked(self) except -1:
+        cdef WorkerCore worker
+        for worker in list(self.workers.values()):
+            while True:
+                found = parked_in(worker)
+                if found is None:
+                    break
+                job, label = found
+                self.cancel_for(
+                    job, f"still parked in {label} when the runtime shut down"
+                )
+        return 0
+
+    cdef bint cancel_for(self, JobContext job, text) except -1:
+        cdef WorkerCore worker = job.ident.worker
+        cdef effects_t fx
+        cdef bint done
+        if worker is None:
+            return False
+        reason = JobError("Cancelled", text)
+        zero(&fx)
+        rlx_lock(&worker.lock)
+        done = cancel(worker, &job.own, reason, &fx)
+        while done and worker.slot_waiters.head != NULL:
+            waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
+        rlx_unlock(&worker.lock)
+        self.apply(worker, &fx, False)
+        if done and worker.timers:
+            self.hurry()
+        return done
+
+    cdef int hurry(self) except -1:
+        # Retries of jobs that were cancelled meanwhile are due now.
+        cdef Clock clock = self.clock
+        cdef timer_t* timers
+        cdef Py_ssize_t i, n
+        rlx_lock(&clock.lock)
+        timers = clock.heap
+        n = clock.size
+        clock.heap = NULL
+        clock.size = clock.cap = 0
+        rlx_unlock(&clock.lock)
+        for i in range(n):
+            if timers[i].kind == TIMER_RETRY and is_dead((<Activation>timers[i].activation).c.owner):
+                timers[i].when = 0
+            clock.arm(
+                timers[i].when, timers[i].kind, timers[i].worker, timers[i].cell, timers[i].activation
+            )
+        free(timers)
+        self.driver.nudge()
+        return 0
+
+    cdef int fire(self) except -1:
+        # Hands on what is due. Called by the driver when the clock passed next_ns.
+        cdef timer_t timer
+        cdef effects_t fx
+        cdef WorkerCore worker
+        cdef cell_t* cell
+        while self.clock.pop_due(self.clock.now(), &timer):
+            worker = <WorkerCore>timer.worker
+            cell = <cell_t*>timer.cell
+            zero(&fx)
+            rlx_lock(&worker.lock)
+            worker.timers -= 1
+            if timer.kind == TIMER_RETRY:
+                resume(worker, cell, timer.activation, &fx)
+            else:
+                check_time(worker, cell, self.clock.now(), &fx)
+            rlx_unlock(&worker.lock)
+            self.apply(worker, &fx, False)
+        return 0
+
+
+cdef void zero(effects_t* fx) noexcept nogil:
+    memset(fx, 0, sizeof(effects_t))
+
+
+cdef list jobs_in(owner_t* done):
+    cdef list jobs = []
+    while done != NULL:
+        jobs.append(<object>done.obj)
+        done = done.link
+    return jobs
+
+
+cdef object call_hook(str name, tuple args):
+    # A hook that raises is logged and ignored; what it answers is None then.
+    if HOOKS is None:
+        return None
+    try:
+        return getattr(HOOKS, name)(*args)
+    except BaseException:
+        logger.exception("routilux: the execution hook %s raised", name)
+        return None

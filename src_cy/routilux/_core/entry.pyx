@@ -1,0 +1,396 @@
+"""Post: makes a job, puts its item into a slot, sees to it that a pump comes by.
+
+Called from any thread, from inside logic too. Everything that can be refused is
+refused before the job exists: one critical section finds room in the slot, a place
+under max_queue_size and puts the item, or changes nothing at all. A poster at the
+bound sleeps; logic that posts helps instead, because it may be what the bound waits for.
+"""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+from routilux._core.status cimport (
+    ENGINE_CLOSED,
+    ENGINE_OPEN,
+    JOB_CANCELLED,
+    JOB_COMPLETED,
+    OVERFLOW_BLOCK,
+    OVERFLOW_ERROR,
+)
+from routilux._core.platform cimport (
+    WAIT_ROOM,
+    deadline_of,
+    rlx_incref,
+    rlx_lock,
+    rlx_unlock,
+    waiter_free,
+    waiter_init,
+    waiter_link,
+    waiter_t,
+)
+from routilux._core.job cimport JobContext, new_job
+from routilux._core.ledger cimport Ledger, effects_t
+from routilux._core.routine cimport Node, cell_t
+from routilux._core.slot cimport slot_grow, slot_has_room
+from routilux._core.frame cimport current_frame, depth_of, frame_t, pump_engine
+from routilux._core.engine cimport HOOKED, call_hook, zero
+from routilux._core.route cimport HELP_DEPTH, deliver, help_once, slot_full
+from routilux._core.event cimport wait_for_room
+
+from routilux._core.job import JobError
+from routilux.errors import (
+    QueueFullError,
+    SlotQueueFullError,
+    WorkerNotRunningError,
+    name_hint,
+)
+
+cdef enum:
+    ENTERED
+    NO_PLACE         # max_queue_size jobs are unfinished
+    NO_ROOM          # the slot is full and its rule is to wait
+    REFUSED          # the slot is full and its rule is to raise
+    SHUT_DOWN
+    JOB_ENDED
+    NO_MEMORY
+
+cdef object POST_RESULT = tuple          # the class of what post() returns
+
+
+def set_post_result(cls):
+    """Tell the core which subclass of tuple post() returns."""
+    global POST_RESULT
+    POST_RESULT = cls
+
+
+cdef extern from *:
+    """
+    /* A tuple subclass without fields of its own, filled directly: tuple.__new__ would
+       cost a call and a temporary tuple. */
+    static inline PyObject *rlx_pair(PyObject *type, PyObject *a, PyObject *b) {
+        PyObject *pair = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, 2);
+        if (pair == NULL) return NULL;
+        Py_INCREF(a);
+        PyTuple_SET_ITEM(pair, 0, a);
+        Py_INCREF(b);
+        PyTuple_SET_ITEM(pair, 1, b);
+        return pair;
+    }
+    """
+    object rlx_pair(object type, object a, object b)
+
+
+cdef object unknown(what, name, names, where):
+    hint = name_hint(str(name), names, what.lower() + "s")
+    return ValueError(f"{what} {name!r} not found {where}. {hint}")
+
+
+cdef class RuntimeCore:
+    """The compiled half of :class:`routilux.Runtime`."""
+
+    def _attach(self, Control core):
+        self.core = core
+
+    def post(
+        self,
+        flow_id=None,
+        routine_id=None,
+        slot=None,
+        data=None,
+        worker_id=None,
+        job_id=None,
+        metadata=None,
+        *,
+        block=True,
+        timeout=None,
+        flow_name=None,
+        routine_name=None,
+        slot_name=None,
+    ):
+        """Submit a job: put ``data`` into a slot of a running flow.
+
+        1. Finds the worker (``worker_id``, else the newest running one of the flow).
+        2. Waits while ``max_queue_size`` jobs are unfinished or the slot is full.
+        3. Makes the job and queues ``data``, by reference, as its first item.
+
+        Args:
+            flow_id: the flow's id or registered name, or the Flow; also ``flow_name``.
+            routine_id: the routine to start with; also ``routine_name``.
+            slot: the slot to put ``data`` into; also ``slot_name``.
+            data: any object, by custom a dict.
+            worker_id: which worker of the flow.
+            job_id: a name for the job; that of a live job adds the item to it.
+            metadata: dict, copied into the job.
+            block: False raises instead of waiting.
+            timeout: seconds to wait at most; None waits without a limit.
+
+        Returns:
+            A :class:`PostResult`: the tuple ``(worker_state, job)``, which also answers
+            the job's attributes.
+
+        Raises:
+            WorkerNotRunningError: the flow has no running worker: call ``exec()`` first.
+            ValueError: unknown flow, worker, routine or slot; the valid names are listed.
+            QueueFullError: no room with ``block=False``, or not within ``timeout``.
+            RuntimeError: after ``shutdown()``.
+
+        Example:
+            >>> worker_state, job = runtime.post("flow", "routine", "input", {"x": 1})
+        """
+        cdef WorkerCore worker
+        cdef Node node
+        cdef JobContext job
+        cdef object index
+        if flow_name is not None:
+            flow_id = flow_name
+        if routine_name is not None:
+            routine_id = routine_name
+        if slot_name is not None:
+            slot = slot_name
+        worker = self.worker_for(flow_id, worker_id)
+        index = worker.plan.index.get(routine_id)
+        if index is None:
+            raise unknown(
+                "Routine", routine_id, worker.plan.index, f"in flow {worker.flow_id!r}"
+            )
+        node = <Node>worker.plan.nodes[<int>index]
+        index = node.slot_index.get(slot)
+        if index is None:
+            raise unknown(
+                "Slot",
+                slot,
+                node.slot_index,
+                f"in routine {routine_id!r} of flow {worker.flow_id!r}",
+            )
+        if job_id is not None or metadata is not None:
+            job = self.named_job(worker, job_id, metadata)
+        else:
+            job = new_job(worker.ident, None)
+        enter(
+            self.core,
+            worker,
+            worker.slot_of(node.index, index),
+            data,
+            job,
+            deadline_of(timeout) if block else 0,
+        )
+        worker.remember_post(job.seq, job._id)
+        return rlx_pair(POST_RESULT, worker, job)
+
+    def named_job(self, WorkerCore worker, job_id, metadata):
+        cdef JobContext job
+        if job_id is not None and not isinstance(job_id, str):
+            raise TypeError(f"job_id must be a string, not {job_id!r}")
+        if metadata is not None and not isinstance(metadata, dict):
+            raise TypeError(f"metadata must be a dict, not {metadata!r}")
+        found = None if job_id is None else self.core.find_job(str(job_id))
+        if found is not None:
+            job = found
+            if job.ident is not worker.ident:
+                raise ValueError(
+                    f"job {job_id!r} belongs to worker {job.worker_id!r} of flow"
+                    f" {job.flow_id!r}, not to {worker.worker_id!r}"
+                )
+            if metadata:
+                job.metadata.update(metadata)
+            return job
+        job = new_job(worker.ident, None if job_id is None else str(job_id))
+        if metadata is not None:
+            job._metadata = dict(metadata)
+        return job
+
+    cdef WorkerCore worker_for(self, object flow, object worker_id):
+        cdef Control core = self.core
+        cdef object found
+        if worker_id is None:
+            found = core.newest.get(flow) if isinstance(flow, str) else None
+            if found is not None:
+                return <WorkerCore>found
+        if core.phase != ENGINE_OPEN:
+            raise RuntimeError("the runtime is shut down and takes no more jobs")
+        flow = self._resolve(flow)
+        if worker_id is None:
+            found = core.newest.get(flow)
+            if found is None:
+                raise WorkerNotRunningError(
+                    f"flow {flow!r} has no running worker: call exec({flow!r}) before"
+                    " post()"
+                )
+            return <WorkerCore>found
+        found = core.workers.get(worker_id)
+        if found is None or (<WorkerCore>found).ident.flow_id != flow:
+            running = [w for w in core.workers if core.workers[w].flow_id == flow]
+            raise unknown("Worker", worker_id, running, f"among those of flow {flow!r}")
+        return <WorkerCore>found
+
+    def _resolve(self, flow):
+        # A name, an id or a Flow to the flow's id; the Python half knows the registry.
+        raise NotImplementedError
+
+
+cdef int enter(
+    Control core, WorkerCore worker, slot_t* slot, object data, JobContext job, int64_t deadline
+) except -1:
+    cdef frame_t* frame = current_frame()
+    cdef Ledger ledger = core.ledger
+    cdef bint joins = job.seq != 0
+    cdef bint over = False           # logic that found nothing to help with goes in
+    cdef bint vetoed = False
+    cdef effects_t fx
+    cdef int result
+    if frame != NULL and (<WorkerCore>frame.worker).engine is not core:
+        frame = NULL
+    if not joins:
+        ledger.reserve()
+        if job._id is not None and ledger.named.setdefault(job._id, job) is not job:
+            raise ValueError(f"job_id {job._id!r} is being posted by another thread")
+    if HOOKED:
+        vetoed = is_vetoed(worker, slot, data, job, joins)
+    try:
+        while True:
+            zero(&fx)
+            rlx_lock(&worker.lock)
+            result = try_enter(core, worker, slot, <PyObject*>data, job, over, vetoed, frame, &fx)
+            rlx_unlock(&worker.lock)
+            core.apply(worker, &fx, False)
+            if result == ENTERED:
+                return 0
+            if result == NO_PLACE:
+                over = await_place(core, worker, frame, deadline)
+            elif result == NO_ROOM:
+                await_slot(core, worker, slot, frame, deadline)
+            else:
+                refuse(worker, slot, job, result)
+    except BaseException:
+        if not joins and job._id is not None:
+            ledger.named.pop(job._id, None)
+        raise
+
+
+cdef int try_enter(
+    Control core,
+    WorkerCore worker,
+    slot_t* slot,
+    PyObject* data,
+    JobContext job,
+    bint over,
+    bint vetoed,
+    frame_t* frame,
+    effects_t* fx,
+) noexcept nogil:
+    # Under the worker's lock: all or nothing. Afterwards the item lies in the slot and
+    # the job is known, or neither.
+    cdef bint joins = job.seq != 0
+    cdef bint may
+    if core.phase != ENGINE_OPEN and (frame == NULL or core.phase == ENGINE_CLOSED):
+        return SHUT_DOWN
+    if joins and job.own.open == 0:
+        return JOB_ENDED
+    if not slot.inert and not slot_has_room(slot):
+        if slot.overflow == OVERFLOW_BLOCK:
+            return NO_ROOM
+        if slot.overflow == OVERFLOW_ERROR:
+            return REFUSED
+    if slot.size == slot.cap and slot_grow(slot) < 0:
+        return NO_MEMORY
+    if not joins:
+        rlx_lock(&core.ledger.lock)
+        may = over or core.ledger.has_room()
+        if may:
+            core.ledger.admit(job)
+        rlx_unlock(&core.ledger.lock)
+        if not may:
+            return NO_PLACE
+        rlx_incref(<PyObject*>job)           # the table's
+    if not vetoed:
+        deliver(worker, slot, data, &job.own, NULL, False, fx)
+    if job.own.open == 0:
+        # Nothing to run: an inert slot kept it, or a rule or a hook dropped it.
+        job.state = JOB_COMPLETED if slot.inert and not vetoed else JOB_CANCELLED
+        job.own.link = fx.done
+        fx.done = &job.own
+    return ENTERED
+
+
+cdef int refuse(WorkerCore worker, slot_t* slot, JobContext job, int result) except -1:
+    if result == SHUT_DOWN:
+        raise RuntimeError("the runtime is shut down and takes no more jobs")
+    if result == REFUSED:
+        raise slot_full(worker, slot, "its overflow rule is 'error'")
+    if result == JOB_ENDED:
+        raise ValueError(
+            f"job {job.job_id!r} of flow {job.flow_id!r} is {job.status}: a finished job"
+            " takes no more items"
+        )
+    raise MemoryError("no memory for a slot's queue")
+
+
+cdef bint await_place(
+    Control core, WorkerCore worker, frame_t* frame, int64_t deadline
+) except -1:
+    # True: enter although the bound is reached. Logic holds its own job open, so waiting
+    # could be waiting for itself; it helps, and when there is nothing to help, goes in.
+    cdef Ledger ledger = core.ledger
+    cdef waiter_t waiter
+    cdef bint woken, full
+    if deadline == 0:
+        raise no_place(core, worker)
+    if frame != NULL or pump_engine() == <void*>core:
+        if frame != NULL and depth_of(frame) < HELP_DEPTH:
+            return not help_once(<WorkerCore>frame.worker, NULL)
+        return True
+    waiter_init(&waiter, WAIT_ROOM, NULL)
+    try:
+        rlx_lock(&ledger.lock)
+        full = not ledger.has_room() and core.phase == ENGINE_OPEN
+        if full:
+            waiter_link(&ledger.room_waiters, &waiter)
+        rlx_unlock(&ledger.lock)
+        if full and not core.driver.block(
+            &ledger.room_waiters, &waiter, &ledger.lock, deadline
+        ):
+            raise no_place(core, worker)
+    finally:
+        waiter_free(&waiter)
+    return False
+
+
+cdef object no_place(Control core, WorkerCore worker):
+    return QueueFullError(
+        f"{core.ledger.admitted} jobs are unfinished (max_queue_size="
+        f"{core.ledger.bound}): nothing was posted to flow {worker.ident.flow_id!r}"
+    )
+
+
+cdef int await_slot(
+    Control core, WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
+) except -1:
+    if deadline == 0:
+        raise slot_full(worker, slot, "nothing was posted")
+    if frame != NULL and frame.worker != <PyObject*>worker:
+        frame = NULL
+    try:
+        if wait_for_room(worker, slot, frame, deadline):
+            return 0
+    except SlotQueueFullError:
+        if core.phase == ENGINE_OPEN:
+            raise
+        return 0            # shut down meanwhile: the next look says so
+    raise slot_full(worker, slot, "nothing was posted within the timeout")
+
+
+cdef bint is_vetoed(
+    WorkerCore worker, slot_t* slot, data, JobContext job, bint joins
+) except -1:
+    cdef Node node = <Node>(<cell_t*>slot.cell).node
+    if not joins:
+        call_hook("on_job_start", (job, worker))
+    answer = call_hook(
+        "on_slot_before_enqueue",
+        (node.slots[slot.index], node.routine_id, job, data, worker.ident.flow_id),
+    )
+    if answer is None or answer[0]:
+        return False
+    if not joins:
+        job._error = JobError("Dropped", f"by the execution hook: {answer[1]}")
+    return True

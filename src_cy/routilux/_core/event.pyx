@@ -1,0 +1,248 @@
+"""Emit: hands an item over to every slot that the event is connected to.
+
+Called by logic, on the thread that runs it or on one that carries its context; calls
+route for each target under one hold of the worker's lock. The kwargs dict of the call
+is the item, shared by all targets. An event without connections is counted and
+dropped by design; emitting outside of an activation is an error that says so.
+"""
+
+cimport cython
+
+from routilux._core.status cimport (
+    PUT_DROPPED,
+    PUT_FULL,
+    PUT_NO_MEMORY,
+    PUT_OK,
+    PUT_REFUSED,
+)
+from routilux._core.platform cimport rlx_lock, rlx_unlock
+from routilux._core.job cimport JobContext, newest_job
+from routilux._core.ledger cimport effects_t
+from routilux._core.routine cimport event_t
+from routilux._core.slot cimport slot_t
+from routilux._core.worker cimport Activation
+from routilux._core.frame cimport context_value, current_frame, owner_of
+from routilux._core.engine cimport HOOKED, Engine, call_hook, zero
+from routilux._core.route cimport await_room, deliver, slot_full
+
+from routilux.errors import name_hint
+
+
+cdef class Event:
+    """A named output of a routine; made by :meth:`Routine.add_event`.
+
+    Args:
+        name: the event's name within its routine.
+        routine: the routine that emits it, or None.
+        output_params: names of the values that it carries, for documentation.
+    """
+
+    def __init__(self, name, routine=None, output_params=None):
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"an event's name must be a non-empty string, not {name!r}")
+        self.name = str(name)
+        self.routine = routine
+        self.output_params = list(output_params or ())
+        self.connected_slots = []
+
+    def __repr__(self):
+        return f"<Event {self.name!r}>"
+
+
+cdef class RoutineCore:
+    """The compiled half of :class:`routilux.Routine`."""
+
+    def emit(self, event_name, /, **item):
+        """Emit an event: every connected slot gets the keywords as one dict.
+
+        Inside logic only, or on a thread that carries its context
+        (``asyncio.to_thread``, ``contextvars.copy_context().run``).
+
+        Args:
+            event_name: one of the routine's events.
+            **item: the values; the dict is shared by reference with all targets.
+
+        Raises:
+            ValueError: the routine has no such event; the message lists them.
+            RuntimeError: no activation is going on, or its job is finished.
+            SlotQueueFullError: a target is full and its rule is "error", or waiting for
+                room can't end.
+
+        Example:
+            >>> self.emit("output", result=42)
+        """
+        cdef frame_t* frame = current_frame()
+        cdef PyObject* value = context_value()
+        cdef origin_t origin
+        cdef Node node
+        if frame != NULL and value == frame.act.owner.obj:
+            node = <Node>frame.act.cell.node
+            if node.routine is self:
+                index = node.event_index.get(event_name)
+                if index is None:
+                    raise no_event(self, event_name, node)
+                emit_c(
+                    <WorkerCore>frame.worker,
+                    frame.act.cell,
+                    index,
+                    item,
+                    frame.act.owner,
+                    frame,
+                    False,
+                )
+                return
+        keep = find_origin(self, event_name, value, &origin)
+        node = <Node>origin.cell.node
+        index = node.event_index.get(event_name)
+        if index is None:
+            raise no_event(self, event_name, node)
+        emit_c(
+            <WorkerCore>origin.worker,
+            origin.cell,
+            index,
+            item,
+            origin.owner,
+            frame if frame != NULL and frame.worker == origin.worker else NULL,
+            origin.on_loop,
+        )
+
+
+cdef object no_event(routine, event_name, Node node):
+    hint = name_hint(str(event_name), node.event_index, "events")
+    return ValueError(
+        f"Event {event_name!r} not found in routine {node.routine_id!r}. {hint}"
+    )
+
+
+cdef object find_origin(routine, event_name, PyObject* value, origin_t* origin):
+    # The way through the context. Returns what must be kept alive while emitting.
+    cdef Activation activation = None
+    cdef WorkerCore worker = None
+    cdef owner_t* owner = owner_of(value)
+    if owner == NULL:
+        raise RuntimeError(
+            f"emit({event_name!r}) of {routine!r} outside of an activation: only logic"
+            " that a runtime runs can emit; another thread must carry its context"
+            " (asyncio.to_thread, contextvars.copy_context().run)"
+        )
+    if type(<object>value) is Activation:
+        activation = <Activation>value
+        worker = activation.worker
+    else:
+        worker = newest_job(owner).ident.worker
+    if worker is None:
+        raise RuntimeError(f"emit({event_name!r}): the runtime of the job is shut down")
+    index = worker.plan.by_routine.get(id(routine))
+    if index is None:
+        raise RuntimeError(
+            f"emit({event_name!r}): {routine!r} is not a routine of flow"
+            f" {worker.ident.flow_id!r}, for which this activation runs"
+        )
+    origin.worker = <PyObject*>worker
+    origin.owner = owner
+    origin.cell = &worker.cells[<int>index]
+    origin.on_loop = activation is not None
+    if activation is not None and (<Node>activation.c.cell.node).routine is routine:
+        origin.cell = activation.c.cell
+    return <object>value, worker
+
+
+cdef int emit_c(
+    WorkerCore worker,
+    cell_t* cell,
+    int event,
+    dict item,
+    owner_t* owner,
+    frame_t* frame,
+    bint on_loop,
+) except -1:
+    cdef event_t* e = &cell.events[event]
+    cdef Engine engine = worker.engine
+    cdef slot_t* slot
+    cdef effects_t fx
+    cdef Py_ssize_t i = 0
+    cdef int result = PUT_OK
+    if HOOKED and not emit__hooked(worker, cell, event, item, owner):
+        return 0
+    zero(&fx)
+    rlx_lock(&worker.lock)
+    if frame == NULL and owner.open == 0:
+        rlx_unlock(&worker.lock)
+        raise RuntimeError(
+            f"emit() of routine {(<Node>cell.node).routine_id!r} after the end of job"
+            f" {newest_job(owner).job_id!r}: its activation is over"
+        )
+    e.n_emitted += 1
+    if cell.meter != NULL:
+        cell.meter.items_out += 1
+    while i < e.n_targets:
+        slot = e.targets[i]
+        if HOOKED and not is_let_in(worker, slot, item, owner):
+            i += 1
+            continue
+        result = deliver(worker, slot, <PyObject*>item, owner, frame, on_loop, &fx)
+        if result == PUT_OK or result == PUT_DROPPED:
+            i += 1
+            continue
+        rlx_unlock(&worker.lock)
+        engine.apply(worker, &fx, frame != NULL)
+        if result == PUT_REFUSED:
+            raise slot_full(worker, slot, "its overflow rule is 'error'")
+        if result == PUT_NO_MEMORY:
+            raise MemoryError("no memory for a slot's queue")
+        wait_for_room(worker, slot, frame, -1)
+        rlx_lock(&worker.lock)
+    rlx_unlock(&worker.lock)
+    engine.apply(worker, &fx, frame != NULL)
+    return 0
+
+
+cdef int wait_for_room(
+    WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
+) except -1:
+    # While it waits the activation counts as blocked: when all are, waiting is over.
+    cdef int again
+    rlx_lock(&worker.lock)
+    if frame != NULL:
+        worker.blocked += 1
+    rlx_unlock(&worker.lock)
+    try:
+        again = await_room(worker, slot, frame, deadline)
+    finally:
+        rlx_lock(&worker.lock)
+        if frame != NULL:
+            worker.blocked -= 1
+        rlx_unlock(&worker.lock)
+    return again
+
+
+cdef bint emit__hooked(
+    WorkerCore worker, cell_t* cell, int event, dict item, owner_t* owner
+) except -1:
+    cdef Node node = <Node>cell.node
+    name = list(node.event_index)[event]
+    answer = call_hook(
+        "on_event_emit",
+        (node.routine._events[name], node.routine_id, worker, newest_job(owner), item),
+    )
+    return answer is None or bool(answer)
+
+
+cdef bint is_let_in(WorkerCore worker, slot_t* slot, dict item, owner_t* owner) except -1:
+    # The hook is user code: the lock is given back around it.
+    cdef Node node = <Node>(<cell_t*>slot.cell).node
+    rlx_unlock(&worker.lock)
+    try:
+        answer = call_hook(
+            "on_slot_before_enqueue",
+            (
+                node.slots[slot.index],
+                node.routine_id,
+                newest_job(owner),
+                item,
+                worker.ident.flow_id,
+            ),
+        )
+    finally:
+        rlx_lock(&worker.lock)
+    return answer is None or bool(answer[0])

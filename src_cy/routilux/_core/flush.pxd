@@ -1,0 +1,19 @@
+# What moves a worker's parked items: a flush, the policy's own clock, a due retry, and
+# what a shutdown finds that nothing will ever move. All under the worker's lock, except
+# parked_in, which takes it.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+from routilux._core.ledger cimport effects_t
+from routilux._core.routine cimport cell_t
+from routilux._core.worker cimport WorkerCore
+
+# Flushes the partial batches nearest to the sources. True: some, or something moves.
+cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil
+cdef void flush_cells(WorkerCore worker, int rank, effects_t* fx) noexcept nogil
+cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx) noexcept nogil
+cdef void resume(
+    WorkerCore worker, cell_t* cell, PyObject* activation, effects_t* fx
+) noexcept nogil
+cdef object parked_in(WorkerCore worker)

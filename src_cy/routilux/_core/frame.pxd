@@ -1,0 +1,30 @@
+# Who runs on this thread: a C thread-local for the hot path, a context variable for
+# everything that a context can be carried to.
+
+from cpython.object cimport PyObject
+
+from routilux._core.job cimport owner_t
+from routilux._core.routine cimport cell_t
+from routilux._core.worker cimport WorkerCore, activation_t
+
+# An activation that runs on this thread. Frames nest when a thread that would block in
+# emit() helps; each lives on the stack of the pump that made it.
+ctypedef struct frame_t:
+    PyObject* worker         # WorkerCore; borrowed from the pump
+    activation_t* act
+    cell_t* anchor           # the last cell that it made ready: keeps fan-out in order
+    frame_t* up              # what this thread was doing when it began to help
+
+cdef frame_t* current_frame() noexcept nogil
+cdef void set_frame(frame_t* frame) noexcept nogil
+# The engine whose pump this thread is, NULL on all other threads.
+cdef void* pump_engine() noexcept nogil
+cdef void set_pump_engine(void* engine) noexcept nogil
+cdef int depth_of(frame_t* frame) noexcept nogil
+
+# The context variable holds a JobContext, a JobGroup, an Activation (async logic), or
+# None. It is set when the owner changes, which depth-first order makes seldom.
+cdef PyObject* context_value() noexcept              # borrowed; NULL: none
+cdef int set_context(PyObject* value) except -1      # NULL: none
+cdef owner_t* owner_of(PyObject* value) noexcept     # NULL: none
+cdef WorkerCore worker_in_context()

@@ -1,0 +1,13 @@
+# Logic: what it is called with, the call, and what its end means.
+
+from routilux._core.worker cimport Activation, WorkerCore, activation_t
+from routilux._core.frame cimport frame_t
+
+# Runs one activation on this thread, all but its settlement. `frame` is zeroed memory on
+# the caller's stack. Returns an Outcome; OUTCOME_ASIDE: `act` was moved to the heap.
+# `fatal` keeps a BaseException that an inline driver passes on to its caller.
+cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal) except -1
+
+# Judges an exception of the activation; the same for sync and async logic.
+cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except -1
+cdef Activation set_aside(WorkerCore worker, activation_t* act)

@@ -1,0 +1,375 @@
+"""Logic: builds what it is called with, calls it, and judges how it ended.
+
+Called by the pump between taking an activation and settling it, with no lock held:
+policies, logic, error handlers and hooks are user code. The only try/except around a
+user's logic is here. Whatever it raises, BaseException included, ends in one of three
+outcomes: fine, failed, or set aside (a coroutine that runs, a retry that waits).
+"""
+
+import logging
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+from libc.stdlib cimport malloc
+from libc.string cimport memset
+
+from routilux._core.status cimport (
+    OUTCOME_ASIDE,
+    OUTCOME_FAILED,
+    OUTCOME_OK,
+    POLICY_CALLABLE,
+    POLICY_CUSTOM,
+    POLICY_IMMEDIATE,
+    TIMER_RETRY,
+)
+from routilux._core.platform cimport (
+    RLX_FREE_THREADED,
+    rlx_incref,
+    rlx_lock,
+    rlx_unlock,
+    rlx_xdecref,
+)
+from routilux._core.job cimport JobGroup, error_of, is_dead, new_group, newest_job, owner_t
+from routilux._core.ledger cimport effects_t, hold, release
+from routilux._core.routine cimport Node, cell_t
+from routilux._core.slot cimport slot_at
+from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry
+from routilux._core.settle cimport fail
+from routilux._core.frame cimport set_context, set_frame
+from routilux._core.engine cimport HOOKED, Engine, call_hook, zero
+from routilux._core.view cimport QueueView
+
+from types import CoroutineType
+
+logger = logging.getLogger("routilux")
+
+
+cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal) except -1:
+    cdef Node node = <Node>act.cell.node
+    cdef int outcome
+    try:
+        if act.asks and not ask(worker, act, node):
+            return OUTCOME_OK
+        if act.slot_data == NULL:
+            assemble(worker, act, node)
+    except BaseException as error:
+        return judge__policy(worker, act, error)
+    if act.owner.dead or is_dead(act.owner):
+        return OUTCOME_OK           # a retry whose job ended meanwhile
+    frame.worker = <PyObject*>worker
+    frame.act = act
+    set_context(act.owner.obj)
+    if HOOKED and not start__hooked(worker, act, node):
+        return OUTCOME_OK
+    set_frame(frame)
+    try:
+        if not node.by_slot:
+            result = node.logic(<object>act.slot_data, <object>act.message, worker)
+        else:
+            result = call__by_slot(worker, act, node)
+    except BaseException as error:
+        set_frame(frame.up)
+        if not isinstance(error, Exception):
+            fatal.append(error)
+        outcome = judge(worker, act, error)
+    else:
+        set_frame(frame.up)
+        if result is not None and type(result) is CoroutineType:
+            return run_coroutine(worker, act, result)
+        outcome = OUTCOME_OK
+        if HOOKED:
+            end__hooked(worker, act, node, "completed", None)
+    return outcome
+
+
+cdef object call__by_slot(WorkerCore worker, activation_t* act, Node node):
+    lists = [(<dict>act.slot_data).get(name, []) for name in node.slot_names]
+    keywords = {}
+    for name in node.keywords:
+        keywords[name] = <object>act.message if name == "policy_message" else worker
+    return node.logic(*lists, **keywords)
+
+
+cdef int assemble(WorkerCore worker, activation_t* act, Node node) except -1:
+    # slot_data has a key for every slot; the items of each, oldest first.
+    cdef dict data
+    cdef list items
+    cdef Py_ssize_t i, at = 0
+    cdef int s
+    if act.cell.policy.kind == POLICY_IMMEDIATE:
+        items = [<object>act.item]
+        data = {node.slot_names[act.slot_index]: items}
+        if act.cell.n_slots > 1:
+            data = {name: [] for name in node.slot_names}
+            data[node.slot_names[act.slot_index]] = items
+    else:
+        data = {}
+        for s in range(act.cell.n_slots):
+            items = []
+            for i in range(act.counts[s]):
+                items.append(<object>act.entries[at].item)
+                at += 1
+            data[node.slot_names[s]] = items
+        form_group(act)
+    give(&act.slot_data, data)
+    give(&act.message, (node.partial_message if act.partial else node.message).copy())
+    if act.cell.meter != NULL:
+        act.cell.meter.items_in += 1 if act.n_entries == 0 else act.n_entries
+    return 0
+
+
+cdef int give(PyObject** place, object value) except -1:
+    rlx_incref(<PyObject*>value)
+    place[0] = <PyObject*>value
+    return 0
+
+
+cdef int form_group(activation_t* act) except -1:
+    # Items of several jobs: the activation works for a group that holds one count of
+    # each item's owner until nothing is left of what the batch emits.
+    cdef owner_t** members
+    cdef JobGroup group
+    cdef Py_ssize_t i, newest = 0
+    if act.owner != NULL or act.n_entries == 0:
+        return 0
+    members = <owner_t**>malloc(act.n_entries * sizeof(owner_t*))
+    if members == NULL:
+        raise MemoryError("no memory for the jobs of a batch")
+    for i in range(act.n_entries):
+        members[i] = act.entries[i].owner
+        if act.entries[i].stamp >= act.entries[newest].stamp:
+            newest = i
+    group = new_group(members, act.n_entries, members[newest])
+    group.own.open = 1
+    rlx_incref(<PyObject*>group)        # given back when its last item is settled
+    act.owner = &group.own
+    act.held = 1
+    return 0
+
+
+cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
+    # Asks a Python policy. It consumes through views; what it takes is claimed by this
+    # activation, whatever it answers.
+    cdef dict views = worker.views(node)
+    cdef effects_t fx
+    cdef bint yes
+    data = message = None
+    set_context(NULL)
+    if act.cell.policy.kind == POLICY_CUSTOM:
+        yes = bool(node.policy.check(views, worker))
+    else:
+        point_views(worker, views, act)
+        try:
+            answer = node.policy(views, worker)
+        finally:
+            point_views(worker, views, NULL)
+        yes, data, message = read_answer(node, answer)
+    zero(&fx)
+    rlx_lock(&worker.lock)
+    if yes and act.cell.policy.kind == POLICY_CUSTOM:
+        claim_all(worker, act, &fx)
+    if act.n_entries:
+        claim_owner(act)
+    elif yes and act.cell.total:
+        adopt_oldest(worker, act, &fx)
+    act.asks = act.cell.asking = False
+    act.cell.stale = act.cell.stale and act.n_entries == 0
+    if act.cell.limit > 1:
+        recheck(worker, act.cell, worker.ready_tail, &fx)
+    rlx_unlock(&worker.lock)
+    (<Engine>worker.engine).apply(worker, &fx, True)
+    if not yes:
+        return False
+    if act.cell.policy.kind == POLICY_CALLABLE:
+        form_group(act)
+        give(&act.slot_data, {name: data.get(name, []) for name in node.slot_names})
+        give(&act.message, message)
+    return act.owner != NULL or act.n_entries > 0
+
+
+cdef object read_answer(Node node, answer):
+    try:
+        yes, data, message = answer
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"the activation policy of routine {node.routine_id!r} must return"
+            f" (should_activate, data_slice, policy_message), not {answer!r}"
+        ) from None
+    if yes and not isinstance(data, dict):
+        raise TypeError(
+            f"the data_slice of routine {node.routine_id!r}'s policy must be a dict of"
+            f" slot name to list, not {data!r}"
+        )
+    return bool(yes), data, message
+
+
+cdef int point_views(WorkerCore worker, dict views, activation_t* act) except -1:
+    cdef QueueView view
+    for view in views.values():
+        rlx_lock(&worker.lock)
+        view.claim = act
+        rlx_unlock(&worker.lock)
+    return 0
+
+
+cdef void claim_all(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:
+    cdef int s
+    cdef Py_ssize_t i, count
+    if claim_room(act, act.cell.total, act.cell.n_slots) < 0:
+        return
+    for s in range(act.cell.n_slots):
+        count = act.cell.slots[s].size
+        act.counts[s] = count
+        for i in range(count):
+            take_entry(worker, &act.cell.slots[s], &act.entries[act.n_entries], fx)
+            act.n_entries += 1
+
+
+cdef void adopt_oldest(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:
+    # A policy that activates and consumes nothing: it works for the oldest item's job.
+    cdef int s
+    for s in range(act.cell.n_slots):
+        if act.cell.slots[s].size:
+            act.owner = slot_at(&act.cell.slots[s], 0).owner
+            act.held = 1
+            hold(worker.ledger, act.owner, fx)
+            return
+
+
+cdef int judge__policy(WorkerCore worker, activation_t* act, BaseException error) except -1:
+    # A policy that raises can't be asked again about the same items: their jobs fail.
+    cdef effects_t fx
+    cdef Node node = <Node>act.cell.node
+    zero(&fx)
+    rlx_lock(&worker.lock)
+    act.asks = act.cell.asking = False
+    if act.owner == NULL:
+        claim_all(worker, act, &fx)
+    rlx_unlock(&worker.lock)
+    (<Engine>worker.engine).apply(worker, &fx, True)
+    return fail_all(worker, act, error)
+
+
+cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) except -1:
+    cdef effects_t fx
+    cdef Py_ssize_t i
+    cdef Node node = <Node>act.cell.node
+    reason = error_of(error, node.routine_id)
+    zero(&fx)
+    rlx_lock(&worker.lock)
+    if act.cell.meter != NULL:
+        act.cell.meter.failures += 1
+    if act.owner != NULL:
+        fail(worker, act.owner, act.held, reason, &fx)
+    else:
+        for i in range(act.n_entries):
+            fail(worker, act.entries[i].owner, 1, reason, &fx)
+    first = not act.cell.logged
+    act.cell.logged = True
+    rlx_unlock(&worker.lock)
+    (<Engine>worker.engine).apply(worker, &fx, True)
+    if first:
+        logger.error(
+            "routine %r of flow %r failed its job: %s (logged once; see job.error)",
+            node.routine_id,
+            worker.ident.flow_id,
+            reason,
+        )
+    return OUTCOME_FAILED
+
+
+cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except -1:
+    cdef Node node = <Node>act.cell.node
+    verdict = "stop"
+    delay = 0.0
+    act.failures += 1
+    if node.handler is not None:
+        try:
+            verdict, delay = node.handler.decide(error, act.failures)
+        except BaseException:
+            logger.exception(
+                "the error handler of routine %r of flow %r raised; the job fails",
+                node.routine_id,
+                worker.ident.flow_id,
+            )
+    if verdict == "retry":
+        if act.cell.meter != NULL:
+            act.cell.meter.retries += 1
+        return wait_to_retry(worker, act, delay)
+    if HOOKED:
+        status = "failed" if verdict == "stop" else "error_continued"
+        end__hooked(worker, act, node, status, error)
+    if verdict == "stop":
+        return fail_all(worker, act, error)
+    name = "skipped" if verdict == "skip" else "error_continued"
+    reason = error_of(error, node.routine_id)
+    worker.record_execution(
+        node.routine_id,
+        name,
+        {"error": str(reason), "job_id": newest_job(act.owner).job_id},
+    )
+    return OUTCOME_OK
+
+
+cdef Activation set_aside(WorkerCore worker, activation_t* act):
+    # Moves the activation off the pump's stack; its counts go with it.
+    cdef Activation activation = Activation.__new__(Activation)
+    activation.worker = worker
+    activation.c = act[0]
+    memset(act, 0, sizeof(activation_t))
+    return activation
+
+
+cdef int wait_to_retry(WorkerCore worker, activation_t* act, double delay) except -1:
+    # The routine keeps its turn, the thread does not wait.
+    cdef Activation activation = set_aside(worker, act)
+    cdef cell_t* cell = activation.c.cell
+    cdef int first
+    rlx_incref(<PyObject*>activation)
+    rlx_lock(&worker.lock)
+    worker.timers += 1
+    first = worker.clock.arm(
+        worker.clock.now() + <int64_t>(delay * 1e9),
+        TIMER_RETRY,
+        <PyObject*>worker,
+        cell,
+        <PyObject*>activation,
+    )
+    if first < 0:
+        worker.timers -= 1
+    rlx_unlock(&worker.lock)
+    if first < 0:
+        rlx_xdecref(<PyObject*>activation)
+        act[0] = activation.c
+        memset(&activation.c, 0, sizeof(activation_t))
+        return fail_all(worker, act, MemoryError("no memory for a retry's timer"))
+    if first:
+        (<Engine>worker.engine).driver.nudge()
+    return OUTCOME_ASIDE
+
+
+cdef int run_coroutine(WorkerCore worker, activation_t* act, object coroutine) except -1:
+    cdef Activation activation = set_aside(worker, act)
+    activation.coroutine = coroutine
+    try:
+        (<Engine>worker.engine).driver.spawn(activation)
+    except BaseException as error:
+        coroutine.close()
+        act[0] = activation.c
+        memset(&activation.c, 0, sizeof(activation_t))
+        return fail_all(worker, act, error)
+    return OUTCOME_ASIDE
+
+
+cdef bint start__hooked(WorkerCore worker, activation_t* act, Node node) except -1:
+    job = newest_job(act.owner)
+    answer = call_hook("on_routine_start", (node.routine_id, worker, job))
+    return answer is None or bool(answer)
+
+
+cdef int end__hooked(
+    WorkerCore worker, activation_t* act, Node node, str status, error
+) except -1:
+    job = newest_job(act.owner)
+    call_hook("on_routine_end", (node.routine_id, worker, job, status, error))
+    return 0

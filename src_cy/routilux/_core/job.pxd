@@ -1,0 +1,66 @@
+# What travels: the job, and the group of jobs that a batch stands for. Every queued or
+# executing item has one owner, and the owner counts it.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+# Guarded by the lock of the worker that the job belongs to.
+ctypedef struct owner_t:
+    PyObject* obj        # the JobContext or JobGroup around this struct; set once
+    owner_t* link        # chain of ended jobs, or a work list while counts are settled
+    Py_ssize_t open      # items queued or executing, groups of which it is a member
+    Py_ssize_t parked    # those of them that a policy has said "not yet" to
+    int kind             # OwnerKind; set once
+    bint out             # parked == open: it does not count for max_queue_size
+    bint dead            # failed or cancelled: what it still emits is dropped
+    bint grouped         # some batch holds it together with others
+
+# Who a job belongs to, shared by all jobs of a worker; outlives the worker.
+cdef class Ident:
+    cdef readonly str worker_id      # set once
+    cdef readonly str flow_id        # set once
+    cdef str prefix                  # of the ids of jobs that were not named; set once
+    cdef object worker               # WorkerCore until the runtime is gone, then None
+    cdef object engine               # Engine; set once
+
+# Thread-safety: counts and state change under the worker's lock; `ended`, `has_waiters`
+# and the links under the ledger's lock; the lazy objects under a critical section.
+cdef class JobContext:
+    cdef owner_t own
+    cdef Ident ident                 # set once
+    cdef uint64_t seq                # 1, 2, 3... within the runtime; set once
+    cdef int state                   # JobState
+    cdef bint ended                  # waiters were told; no item of it is left
+    cdef bint has_waiters            # somebody sleeps until it ends
+    cdef int64_t created             # wall clock ns; 0 when it did not happen yet
+    cdef int64_t started
+    cdef int64_t completed
+    cdef PyObject* bucket_next       # ledger's table
+    cdef PyObject* history_next      # ledger's list of ended jobs, oldest first
+    cdef object _id                  # str, made when asked for
+    cdef object _data                # dict, made when asked for
+    cdef object _metadata            # dict, made when asked for
+    cdef object _trace               # list of dicts, made when asked for
+    cdef object _error               # JobError or None
+    cdef object _result              # what set_result() gave, else None
+    cdef object _callbacks           # list or None; guarded by the ledger's lock
+
+    # Call before a user's object is stored in it, or before the job is handed out to
+    # be stored in a user's object: from then on the collector sees it.
+    cdef void show(self) noexcept
+
+# The jobs of one batch activation. What the batch emits belongs to the group, and the
+# group holds one count of each member until nothing of that is left.
+cdef class JobGroup:
+    cdef owner_t own
+    cdef owner_t** members           # one per item of the batch; set once, keeps them alive
+    cdef Py_ssize_t n_members
+    cdef Py_ssize_t hint             # a member that was alive when last looked at
+    cdef owner_t* newest             # the member that owns the newest item
+
+cdef JobContext new_job(Ident ident, object job_id)
+cdef JobGroup new_group(owner_t** members, Py_ssize_t n, owner_t* newest)
+cdef bint is_dead(owner_t* owner) noexcept nogil
+cdef JobContext newest_job(owner_t* owner)
+cdef list jobs_of(owner_t* owner)
+cdef object error_of(BaseException error, str routine_id)

@@ -1,0 +1,415 @@
+"""What travels: the job that one post() makes, and the group that a batch stands for.
+
+A job is cheap enough for one per item: its id, dicts and timestamps are made when
+somebody asks, and the cyclic collector does not see it until a user can hang
+something on it. Made by entry, counted by ledger, stamped on every queued item; the
+pump's threads change it under the lock of its worker, users read it from anywhere.
+"""
+
+import asyncio
+import traceback
+from datetime import datetime, timezone
+from enum import Enum
+
+cimport cython
+from libc.stdlib cimport free
+
+from routilux._core.status cimport (
+    JOB_CANCELLED,
+    JOB_FAILED,
+    OWNER_GROUP,
+    OWNER_JOB,
+)
+from routilux._core.platform cimport (
+    rlx_gc_hide,
+    rlx_gc_show,
+    rlx_incref,
+    rlx_lock,
+    rlx_lock_t,
+    rlx_unlock,
+    rlx_wall_ns,
+    rlx_xdecref,
+)
+
+# The one rule of HOUSE that is bent here: the errors are defined once, in a module of
+# the Python layer that imports nothing, because users catch them by that name.
+from routilux.errors import JobCancelledError, JobFailedError
+
+
+class JobStatus(str, Enum):
+    """Where a job is in its life; compares equal to its plain string."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    __str__ = str.__str__
+    __format__ = str.__format__
+
+
+cdef list STATUS = list(JobStatus)      # in the order of the enum JobState
+cdef rlx_lock_t SHOW_LOCK               # protects the switch from hidden to shown
+
+
+class JobError(str):
+    """Why a job failed or was cancelled: ``"ValueError: bad input"`` and its parts.
+
+    Attributes:
+        type: name of the exception's class.
+        message: the exception's text.
+        traceback: the formatted traceback, ``""`` when nothing was raised.
+        routine_id: the routine whose activation failed, or None.
+    """
+
+    def __new__(cls, type, message, traceback="", routine_id=None):
+        self = super().__new__(cls, f"{type}: {message}" if message else type)
+        self.type = type
+        self.message = message
+        self.traceback = traceback
+        self.routine_id = routine_id
+        return self
+
+    def __reduce__(self):
+        return JobError, (self.type, self.message, self.traceback, self.routine_id)
+
+
+cdef object error_of(BaseException error, str routine_id):
+    # An exception's text is user code: __str__ may raise, the traceback may not print.
+    try:
+        message = str(error)
+    except BaseException as exc:
+        message = f"<{type(error).__name__}.__str__ raised {type(exc).__name__}>"
+    try:
+        text = "".join(
+            traceback.format_exception(type(error), error, error.__traceback__)
+        )
+    except BaseException:
+        text = ""
+    return JobError(type(error).__name__, message, text, routine_id)
+
+
+@cython.final
+cdef class Ident:
+    def __init__(self, str worker_id, str flow_id, str prefix, worker, engine):
+        self.worker_id = worker_id
+        self.flow_id = flow_id
+        self.prefix = prefix
+        self.worker = worker
+        self.engine = engine
+
+
+cdef object moment(int64_t ns):
+    if ns == 0:
+        return None
+    return datetime.fromtimestamp(ns // 1000 / 1e6, tz=timezone.utc)
+
+
+# The freelist keeps a burst's memory warm: 8 ns less a job (off on free-threaded builds).
+@cython.final
+@cython.freelist(256)
+cdef class JobContext:
+    """One ``post()`` and everything that it causes.
+
+    Made by :meth:`Runtime.post`; answers from any thread, during the run and after it.
+
+    Attributes:
+        job_id: unique id, a string.
+        status: a :class:`JobStatus`; prints as the bare word.
+        data: dict of the job's own, shared by all its activations.
+        metadata: dict given to ``post(metadata=...)``.
+        trace_log: list of the entries that :meth:`trace` wrote.
+        created_at, started_at, completed_at: UTC datetimes, None before they happened;
+            they carry the resolution of the system's coarse clock (1 to 4 ms on Linux).
+        error: a :class:`JobError` (a string with parts) or None.
+
+    Example:
+        >>> _, job = runtime.post("flow", "routine", "input", {"x": 1})
+        >>> job.wait(timeout=5)
+        True
+        >>> print(job.status)
+        completed
+    """
+
+    cdef void show(self) noexcept:
+        rlx_lock(&SHOW_LOCK)
+        rlx_gc_show(<PyObject*>self)
+        rlx_unlock(&SHOW_LOCK)
+
+    @property
+    def job_id(self):
+        with cython.critical_section(self):
+            if self._id is None:
+                self._id = f"job_{self.ident.prefix}{self.seq:06x}"
+            return self._id
+
+    @property
+    def worker_id(self):
+        return self.ident.worker_id
+
+    @property
+    def flow_id(self):
+        return self.ident.flow_id
+
+    @property
+    def status(self):
+        return STATUS[self.state]
+
+    @property
+    def error(self):
+        with cython.critical_section(self):
+            return self._error
+
+    @property
+    def created_at(self):
+        return moment(self.created)
+
+    @property
+    def started_at(self):
+        return moment(self.started)
+
+    @property
+    def completed_at(self):
+        return moment(self.completed)
+
+    @property
+    def data(self):
+        self.show()
+        with cython.critical_section(self):
+            if self._data is None:
+                self._data = {}
+            return self._data
+
+    @property
+    def metadata(self):
+        self.show()
+        with cython.critical_section(self):
+            if self._metadata is None:
+                self._metadata = {}
+            return self._metadata
+
+    @property
+    def trace_log(self):
+        self.show()
+        with cython.critical_section(self):
+            if self._trace is None:
+                self._trace = []
+            return self._trace
+
+    def set_data(self, key, value):
+        """Store ``value`` under ``key`` in the job's own data."""
+        self.data[key] = value
+
+    def get_data(self, key, default=None):
+        """Return what :meth:`set_data` stored under ``key``, else ``default``."""
+        return self.data.get(key, default)
+
+    def trace(self, routine_id, action, details=None):
+        """Append an entry to ``trace_log``.
+
+        Args:
+            routine_id: the routine that speaks.
+            action: what it did, in a word.
+            details: anything worth keeping, by custom a dict.
+        """
+        self.trace_log.append(
+            {
+                "timestamp": datetime.now(timezone.utc).isoformat(),
+                "routine_id": routine_id,
+                "action": action,
+                "details": {} if details is None else details,
+            }
+        )
+
+    def set_result(self, value):
+        """Give the value that :meth:`result` returns; the last call wins."""
+        self.show()
+        with cython.critical_section(self):
+            self._result = value
+
+    def wait(self, timeout=None):
+        """Sleep until the job is finished.
+
+        Args:
+            timeout: seconds; None waits without a limit.
+
+        Returns:
+            True when no item of the job is left, False at the timeout.
+
+        Raises:
+            RuntimeError: inside logic of this job, which would wait for itself.
+        """
+        return self.ident.engine.wait_job(self, timeout)
+
+    def result(self, timeout=None):
+        """Wait, then return what :meth:`set_result` was given (None if nothing was).
+
+        Raises:
+            TimeoutError: the job is not finished after ``timeout`` seconds.
+            JobFailedError: the job failed; ``.error`` tells why.
+            JobCancelledError: the job was cancelled.
+        """
+        if not self.wait(timeout):
+            raise TimeoutError(
+                f"job {self.job_id!r} of flow {self.flow_id!r} is still"
+                f" {self.status} after {timeout} s"
+            )
+        return self._outcome()
+
+    def _outcome(self):
+        if self.state == JOB_FAILED:
+            raise JobFailedError(
+                f"job {self.job_id!r} of flow {self.flow_id!r} failed: {self.error}",
+                job_id=self.job_id,
+                error=self.error,
+            )
+        if self.state == JOB_CANCELLED:
+            raise JobCancelledError(
+                f"job {self.job_id!r} of flow {self.flow_id!r} was cancelled"
+                + (f": {self.error}" if self.error else "")
+            )
+        with cython.critical_section(self):
+            return self._result
+
+    def cancel(self):
+        """Cancel the job; what is queued of it is dropped and counted.
+
+        Logic that already runs is not interrupted; what it emits for the job is dropped.
+
+        Returns:
+            True when this call cancelled it, False when it was finished before.
+        """
+        return self.ident.engine.cancel_job(self)
+
+    def add_done_callback(self, callback):
+        """Call ``callback(job)`` once the job is finished, at once if it is already."""
+        if not callable(callback):
+            raise TypeError(f"callback must be callable, not {callback!r}")
+        self.show()
+        if not self.ident.engine.add_callback(self, callback):
+            callback(self)
+
+    def __await__(self):
+        return outcome_of(self).__await__()
+
+    def to_dict(self):
+        """Return the job's public facts as a dict of plain values."""
+
+        def text(when):
+            return when.isoformat() if when else None
+
+        return {
+            "job_id": self.job_id,
+            "worker_id": self.worker_id,
+            "flow_id": self.flow_id,
+            "status": str(self.status),
+            "created_at": text(self.created_at),
+            "started_at": text(self.started_at),
+            "completed_at": text(self.completed_at),
+            "metadata": dict(self.metadata),
+            "data": dict(self.data),
+            "trace_log": list(self.trace_log),
+            "error": None if self.error is None else str(self.error),
+        }
+
+    def __repr__(self):
+        return f"<JobContext {self.job_id} of {self.flow_id!r}: {self.status}>"
+
+
+async def outcome_of(JobContext job):
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def tell(_):
+        loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(None))
+
+    job.add_done_callback(tell)
+    await ended
+    return job._outcome()
+
+
+cdef JobContext new_job(Ident ident, object job_id):
+    cdef JobContext job = JobContext.__new__(JobContext)
+    rlx_gc_hide(<PyObject*>job)
+    job.own.obj = <PyObject*>job
+    job.own.kind = OWNER_JOB
+    job.ident = ident
+    job._id = job_id
+    job.created = rlx_wall_ns()
+    return job
+
+
+@cython.final
+cdef class JobGroup:
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        for i in range(self.n_members):
+            rlx_xdecref(self.members[i].obj)
+        free(self.members)
+
+
+cdef JobGroup new_group(owner_t** members, Py_ssize_t n, owner_t* newest):
+    # Takes the memory of `members` over.
+    cdef JobGroup group = JobGroup.__new__(JobGroup)
+    cdef Py_ssize_t i
+    group.own.obj = <PyObject*>group
+    group.own.kind = OWNER_GROUP
+    group.members = members
+    group.n_members = n
+    group.newest = newest
+    for i in range(n):
+        rlx_incref(members[i].obj)
+    return group
+
+
+cdef bint is_dead(owner_t* owner) noexcept nogil:
+    # A group is dead when all its members are. Members never come back to life, so
+    # the hint makes the scan O(1) a call over the group's whole life.
+    if owner.kind == OWNER_JOB:
+        return owner.dead
+    if owner.dead:
+        return True
+    while group_alive_at(owner):
+        if not is_dead(group_member(owner)):
+            return False
+        group_advance(owner)
+    owner.dead = True
+    return True
+
+
+cdef inline bint group_alive_at(owner_t* owner) noexcept nogil:
+    return (<JobGroup>owner.obj).hint < (<JobGroup>owner.obj).n_members
+
+
+cdef inline owner_t* group_member(owner_t* owner) noexcept nogil:
+    return (<JobGroup>owner.obj).members[(<JobGroup>owner.obj).hint]
+
+
+cdef inline void group_advance(owner_t* owner) noexcept nogil:
+    (<JobGroup>owner.obj).hint = (<JobGroup>owner.obj).hint + 1
+
+
+cdef JobContext newest_job(owner_t* owner):
+    while owner.kind == OWNER_GROUP:
+        owner = (<JobGroup>owner.obj).newest
+    (<JobContext>owner.obj).show()
+    return <JobContext>owner.obj
+
+
+cdef list jobs_of(owner_t* owner):
+    # Every job once, oldest first; groups of groups without recursion.
+    cdef dict found = {}
+    cdef list stack = [<object>owner.obj]
+    cdef JobGroup group
+    cdef Py_ssize_t i
+    while stack:
+        obj = stack.pop()
+        if isinstance(obj, JobGroup):
+            group = <JobGroup>obj
+            for i in range(group.n_members - 1, -1, -1):
+                stack.append(<object>group.members[i].obj)
+        else:
+            (<JobContext>obj).show()
+            found[(<JobContext>obj).seq] = obj
+    return [found[seq] for seq in sorted(found)]

@@ -1,0 +1,469 @@
+"""Job accounting: which jobs live, which ended, who waits for that.
+
+Called under a worker's lock whenever an item is queued, parked, consumed or settled;
+the lock of the ledger is taken inside of it and never the other way round. It
+promises: a job ends exactly once, when no item that it caused is queued or executing;
+a sleeper is woken exactly when what it waits for came true; an item costs O(1), also
+in a batch that holds thousands of jobs (a group counts for them, see job.pxd).
+"""
+
+import os
+
+cimport cython
+from libc.stdlib cimport calloc, free, realloc
+
+from routilux._core.status cimport (
+    JOB_CANCELLED,
+    JOB_COMPLETED,
+    JOB_FAILED,
+    JOB_PENDING,
+    JOB_RUNNING,
+    OWNER_JOB,
+)
+from routilux._core.platform cimport (
+    rlx_incref,
+    rlx_lock,
+    rlx_unlock,
+    rlx_wall_ns,
+    rlx_xdecref,
+    waiter_pick,
+)
+from routilux._core.job cimport JobGroup
+
+import logging
+
+from routilux._core.job import JobError
+
+logger = logging.getLogger("routilux")
+
+
+cdef void litter(effects_t* fx, PyObject* obj) noexcept nogil:
+    cdef PyObject** bigger
+    cdef Py_ssize_t cap
+    if fx.n_litter == fx.cap_litter:
+        cap = 8 if fx.cap_litter == 0 else 2 * fx.cap_litter
+        bigger = <PyObject**>realloc(fx.litter, cap * sizeof(PyObject*))
+        if bigger == NULL:
+            return      # out of memory: leaking one reference is the mildest outcome
+        fx.litter = bigger
+        fx.cap_litter = cap
+    fx.litter[fx.n_litter] = obj
+    fx.n_litter += 1
+
+
+cdef void sweep(effects_t* fx) noexcept:
+    # Dropping a reference may run __del__, which may post: hide the list first.
+    cdef PyObject** objs = fx.litter
+    cdef Py_ssize_t i, n = fx.n_litter
+    fx.litter = NULL
+    fx.n_litter = fx.cap_litter = 0
+    for i in range(n):
+        rlx_xdecref(objs[i])
+    free(objs)
+
+
+cdef void hold(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
+    owner.open += 1
+    if owner.parked:
+        balance(ledger, owner, fx)
+
+
+cdef void park(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
+    owner.parked += 1
+    balance(ledger, owner, fx)
+
+
+cdef void unpark(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
+    owner.parked -= 1
+    balance(ledger, owner, fx)
+
+
+cdef void balance(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
+    # Keeps `out` equal to "all that is open is parked" and tells whom it concerns: the
+    # bound of post() for a job, the members for a group. The work list is a chain
+    # through `link`, since groups may hold groups to any depth.
+    cdef owner_t* todo = owner
+    cdef owner_t* member
+    cdef bint out
+    cdef Py_ssize_t i
+    owner.link = NULL
+    while todo != NULL:
+        owner = todo
+        todo = owner.link
+        owner.link = NULL
+        out = owner.open > 0 and owner.parked == owner.open
+        if out == owner.out:
+            continue
+        owner.out = out
+        if owner.kind == OWNER_JOB:
+            rlx_lock(&ledger.lock)
+            ledger.admitted += -1 if out else 1
+            if out:
+                ledger.wake_room(False, fx)
+                if ledger.admitted == 0 and ledger.is_wanted():
+                    fx.quiet = True
+            rlx_unlock(&ledger.lock)
+            continue
+        for i in range(group_size(owner)):
+            member = group_at(owner, i)
+            member.parked += 1 if out else -1
+            if member.link == NULL and member != todo:
+                member.link = todo
+                todo = member
+
+
+cdef void release(Ledger ledger, owner_t* owner, Py_ssize_t n, effects_t* fx) noexcept nogil:
+    cdef owner_t* todo
+    cdef owner_t* member
+    cdef Py_ssize_t i
+    owner.open -= n
+    if owner.open > 0:
+        if owner.parked:
+            balance(ledger, owner, fx)
+        return
+    owner.link = NULL
+    todo = owner
+    while todo != NULL:
+        owner = todo
+        todo = owner.link
+        if owner.kind == OWNER_JOB:
+            close_job(owner, fx)
+            continue
+        for i in range(group_size(owner)):
+            member = group_at(owner, i)
+            if owner.out:
+                member.parked -= 1
+            member.open -= 1
+            if member.open == 0:
+                member.link = todo
+                todo = member
+            elif member.parked or member.out:
+                balance(ledger, member, fx)
+        owner.out = False
+        litter(fx, owner.obj)
+
+
+cdef inline Py_ssize_t group_size(owner_t* owner) noexcept nogil:
+    return (<JobGroup>owner.obj).n_members
+
+
+cdef inline owner_t* group_at(owner_t* owner, Py_ssize_t i) noexcept nogil:
+    return (<JobGroup>owner.obj).members[i]
+
+
+cdef inline void close_job(owner_t* owner, effects_t* fx) noexcept nogil:
+    # No item is left. A job of which nothing ever ran lost its item to an overflow rule.
+    if (<JobContext>owner.obj).state == JOB_RUNNING:
+        (<JobContext>owner.obj).state = JOB_COMPLETED
+    elif (<JobContext>owner.obj).state == JOB_PENDING:
+        (<JobContext>owner.obj).state = JOB_CANCELLED
+    owner.link = fx.done
+    fx.done = owner
+
+
+@cython.final
+cdef class Ledger:
+    """The jobs of one runtime.
+
+    Args:
+        bound: jobs that may be posted and not yet finished before post() waits.
+        history: ended jobs that get_job() still answers for.
+
+    Thread-safety: everything under its own lock, which may be taken while a worker's
+    lock is held; no Python code runs while it is held.
+    """
+
+    def __cinit__(self, Py_ssize_t bound, Py_ssize_t history):
+        self.bound = bound
+        self.history_limit = history
+        self.n_buckets = 64
+        self.buckets = <PyObject**>calloc(self.n_buckets, sizeof(PyObject*))
+        if self.buckets == NULL:
+            raise MemoryError()
+        self.named = {}
+        self.prefix = os.urandom(4).hex() + "_"
+
+    def __dealloc__(self):
+        free(self.buckets)
+
+    cdef bint has_room(self) noexcept nogil:
+        return self.admitted < self.bound
+
+    cdef bint is_wanted(self) noexcept nogil:
+        return (
+            self.draining
+            or self.all_waiters.head != NULL
+            or self.job_waiters.head != NULL
+        )
+
+    cdef int reserve(self) except -1:
+        # Room in the table for one more job. Called without the lock: what is reserved
+        # and not used stays for the next.
+        cdef PyObject** bigger
+        cdef PyObject** old
+        cdef PyObject* job
+        cdef PyObject* following
+        cdef Py_ssize_t i, n = 2 * self.n_buckets
+        if self.n_jobs < self.n_buckets:
+            return 0
+        bigger = <PyObject**>calloc(n, sizeof(PyObject*))
+        if bigger == NULL:
+            raise MemoryError("no memory for the table of jobs")
+        rlx_lock(&self.lock)
+        old = bigger
+        if n == 2 * self.n_buckets:
+            for i in range(self.n_buckets):
+                job = self.buckets[i]
+                while job != NULL:
+                    following = (<JobContext>job).bucket_next
+                    self.link_job(bigger, n, job)
+                    job = following
+            old = self.buckets
+            self.buckets = bigger
+            self.n_buckets = n
+        rlx_unlock(&self.lock)
+        free(old)
+        return 0
+
+    cdef void link_job(self, PyObject** buckets, Py_ssize_t n, PyObject* job) noexcept nogil:
+        cdef Py_ssize_t at = <Py_ssize_t>((<JobContext>job).seq & <uint64_t>(n - 1))
+        (<JobContext>job).bucket_next = buckets[at]
+        buckets[at] = job
+
+    cdef void unlink_job(self, PyObject* job) noexcept nogil:
+        cdef Py_ssize_t at = <Py_ssize_t>(
+            (<JobContext>job).seq & <uint64_t>(self.n_buckets - 1)
+        )
+        cdef PyObject* other = self.buckets[at]
+        if other == job:
+            self.buckets[at] = (<JobContext>job).bucket_next
+        else:
+            while (<JobContext>other).bucket_next != job:
+                other = (<JobContext>other).bucket_next
+            (<JobContext>other).bucket_next = (<JobContext>job).bucket_next
+        self.n_jobs -= 1
+
+    cdef void admit(self, JobContext job) noexcept nogil:
+        # Under the lock. The caller gives one reference of the job to the table.
+        self.next_seq += 1
+        job.seq = self.next_seq
+        self.link_job(self.buckets, self.n_buckets, <PyObject*>job)
+        self.n_jobs += 1
+        self.live += 1
+        self.admitted += 1
+
+    cdef JobContext find(self, object job_id):
+        cdef PyObject* job
+        cdef JobContext found = None
+        cdef uint64_t seq
+        if job_id in self.named:
+            return self.named.get(job_id)
+        head, _, tail = job_id.rpartition("_")
+        if head + "_" != "job_" + self.prefix:
+            return None
+        try:
+            seq = int(tail, 16)
+        except (ValueError, OverflowError):
+            return None
+        rlx_lock(&self.lock)
+        job = self.buckets[<Py_ssize_t>(seq & <uint64_t>(self.n_buckets - 1))]
+        while job != NULL and (<JobContext>job).seq != seq:
+            job = (<JobContext>job).bucket_next
+        if job != NULL:
+            rlx_incref(job)      # under the lock, or it might be evicted in between
+        rlx_unlock(&self.lock)
+        if job == NULL:
+            return None
+        found = <JobContext>job
+        rlx_xdecref(job)
+        found.show()
+        return found if found.job_id == job_id else None
+
+    cdef void wake_room(self, bint all_of_them, effects_t* fx) noexcept nogil:
+        # Under the lock. A poster that is woken for each place costs a hand-off a job;
+        # half of the bound at a time costs one a burst. The pump that runs dry and the
+        # keeper's tick call with all_of_them, so nobody sleeps beside free places.
+        if self.room_waiters.head == NULL:
+            return
+        if self.admitted > (self.bound - 1 if all_of_them else self.bound // 2):
+            return
+        while self.room_waiters.head != NULL:
+            waiter_pick(&self.room_waiters, self.room_waiters.head, &fx.wake)
+
+    cdef void wake_all(self, effects_t* fx) noexcept nogil:
+        # Under the lock: admission closed, every poster must look again.
+        while self.room_waiters.head != NULL:
+            waiter_pick(&self.room_waiters, self.room_waiters.head, &fx.wake)
+
+    cdef int finish(self, effects_t* fx) except -1:
+        # Ends the jobs of fx.done; no lock held. What it wakes and drops is added to fx.
+        cdef owner_t* owner = fx.done
+        cdef owner_t* following
+        cdef JobContext job
+        cdef waiter_t* waiter
+        cdef waiter_t* next_waiter
+        cdef PyObject* evicted
+        fx.done = NULL
+        while owner != NULL:
+            following = owner.link
+            job = <JobContext>owner.obj
+            job.completed = rlx_wall_ns()
+            if job.state == JOB_CANCELLED and job._error is None:
+                describe_drop(job, fx)
+            evicted = NULL
+            rlx_lock(&self.lock)
+            self.live -= 1
+            if not owner.out:
+                self.admitted -= 1
+            if job.state == JOB_COMPLETED:
+                self.completed += 1
+            elif job.state == JOB_FAILED:
+                self.failed += 1
+            else:
+                self.cancelled += 1
+            job.ended = True
+            evicted = self.remember(<PyObject*>job)
+            if job.has_waiters:
+                waiter = self.job_waiters.head
+                while waiter != NULL:
+                    next_waiter = waiter.next
+                    if waiter.target == <void*>job:
+                        waiter_pick(&self.job_waiters, waiter, &fx.wake)
+                    waiter = next_waiter
+            if self.live == 0:
+                while self.all_waiters.head != NULL:
+                    waiter_pick(&self.all_waiters, self.all_waiters.head, &fx.wake)
+            elif self.admitted == 0 and self.is_wanted():
+                fx.quiet = True
+            self.wake_room(False, fx)
+            rlx_unlock(&self.lock)
+            if job._callbacks is not None:
+                call_back(job)
+            if evicted != NULL:
+                self.evict(evicted)
+            owner = following
+        return 0
+
+    cdef PyObject* remember(self, PyObject* job) noexcept nogil:
+        # Under the lock. Returns the job that falls out of the history, or NULL.
+        cdef PyObject* oldest = NULL
+        (<JobContext>job).history_next = NULL
+        if self.history_tail != NULL:
+            (<JobContext>self.history_tail).history_next = job
+        else:
+            self.history_head = job
+        self.history_tail = job
+        self.history_size += 1
+        if self.history_size > self.history_limit:
+            oldest = self.history_head
+            self.history_head = (<JobContext>oldest).history_next
+            if self.history_head == NULL:
+                self.history_tail = NULL
+            self.history_size -= 1
+            self.unlink_job(oldest)
+        return oldest
+
+    cdef int evict(self, PyObject* job) except -1:
+        if self.named and (<JobContext>job)._id is not None:
+            self.named.pop((<JobContext>job)._id, None)
+        rlx_xdecref(job)
+        return 0
+
+    cdef bint listen(self, JobContext job, object callback) except -1:
+        # True: the callback will be called; False: the job had ended before.
+        cdef list fresh = [callback]
+        cdef bint ended
+        with cython.critical_section(job):
+            rlx_lock(&self.lock)
+            ended = job.ended
+            rlx_unlock(&self.lock)
+            if ended:
+                return False
+            if job._callbacks is None:
+                job._callbacks = fresh
+            else:
+                (<list>job._callbacks).append(callback)
+            # The job may have ended meanwhile: then nobody will call, unless the end
+            # saw the list. Taking the callback back decides who does.
+            rlx_lock(&self.lock)
+            ended = job.ended
+            rlx_unlock(&self.lock)
+            if ended and job._callbacks is not None:
+                (<list>job._callbacks).pop()
+                return False
+        return True
+
+    cdef list live_jobs(self):
+        # Jobs that are not finished, oldest first.
+        cdef list found = []
+        cdef PyObject** snapshot
+        cdef PyObject* job
+        cdef Py_ssize_t i, n = 0, cap
+        rlx_lock(&self.lock)
+        cap = self.live
+        snapshot = <PyObject**>calloc(cap + 1, sizeof(PyObject*))
+        if snapshot != NULL:
+            for i in range(self.n_buckets):
+                job = self.buckets[i]
+                while job != NULL and n < cap:
+                    if not (<JobContext>job).ended:
+                        rlx_incref(job)
+                        snapshot[n] = job
+                        n += 1
+                    job = (<JobContext>job).bucket_next
+        rlx_unlock(&self.lock)
+        if snapshot == NULL:
+            raise MemoryError()
+        for i in range(n):
+            (<JobContext>snapshot[i]).show()
+            found.append(<object>snapshot[i])
+            rlx_xdecref(snapshot[i])
+        free(snapshot)
+        found.sort(key=seq_of)
+        return found
+
+    cdef void forget(self):
+        # Drops the history: the runtime is gone and nobody can ask any more.
+        cdef PyObject* job
+        cdef PyObject* following
+        rlx_lock(&self.lock)
+        job = self.history_head
+        self.history_head = self.history_tail = NULL
+        self.history_size = 0
+        following = job
+        while following != NULL:
+            self.unlink_job(following)
+            following = (<JobContext>following).history_next
+        rlx_unlock(&self.lock)
+        self.named = {}
+        while job != NULL:
+            following = (<JobContext>job).history_next
+            rlx_xdecref(job)
+            job = following
+
+
+def seq_of(JobContext job):
+    return job.seq
+
+
+cdef int describe_drop(JobContext job, effects_t* fx) except -1:
+    text = "its only item was dropped before anything ran"
+    if fx.dropped_by != NULL:
+        text = f"{text}: {<object>fx.dropped_by}"
+    job._error = JobError("Dropped", text)
+    return 0
+
+
+cdef int call_back(JobContext job) except -1:
+    cdef list callbacks
+    with cython.critical_section(job):
+        callbacks = job._callbacks
+        job._callbacks = None
+    for callback in callbacks or ():
+        try:
+            callback(job)
+        except BaseException:
+            logger.exception(
+                "a done callback of job %r of flow %r raised", job.job_id, job.flow_id
+            )
+    return 0

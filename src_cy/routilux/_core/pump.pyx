@@ -1,0 +1,182 @@
+"""The pump: take, invoke, settle; over and over, for one worker after the other.
+
+A pump is one task of the thread pool. It serves many activations for one submit, asks
+the engine where to go next, sleeps a little when there is nothing and then ends. No
+lock is held while user code runs: one critical section settles the last activation
+and takes the next, and what it decided is carried out after it. A thread that would
+block in emit() comes back in here and helps.
+"""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from routilux._core.status cimport OUTCOME_ASIDE, OUTCOME_FAILED
+from routilux._core.platform cimport (
+    rlx_incref,
+    rlx_lock,
+    rlx_monotonic_ns,
+    rlx_store,
+    rlx_unlock,
+)
+from routilux._core.ledger cimport effects_t
+from routilux._core.routine cimport Node, cell_t
+from routilux._core.worker cimport activation_t
+from routilux._core.drain cimport take, take_cell
+from routilux._core.settle cimport clear, settle
+from routilux._core.frame cimport current_frame, frame_t, set_context, set_pump_engine
+from routilux._core.engine cimport HOOKED, call_hook, zero
+from routilux._core.route cimport set_help
+from routilux._core.invoke cimport invoke, judge
+
+
+cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) except -1:
+    cdef activation_t act
+    cdef activation_t following
+    cdef frame_t frame
+    cdef effects_t fx
+    cdef int outcome, served = 0
+    cdef bint more
+    cdef list fatal = []
+    zero(&fx)
+    frame.up = current_frame()
+    rlx_lock(&worker.lock)
+    more = take(worker, &act, False, &fx)
+    if worker.n_ready and not worker.in_runq:
+        fx.runnable = True
+    rlx_unlock(&worker.lock)
+    engine.apply(worker, &fx, True)
+    while more:
+        frame.anchor = NULL
+        begin(engine, pump, &act)
+        outcome = invoke(worker, &act, &frame, fatal)
+        served += 1
+        end(engine, pump, &act, outcome)
+        rlx_lock(&worker.lock)
+        if outcome != OUTCOME_ASIDE:
+            settle(worker, &act, frame.anchor, &fx)
+        more = served < quantum and not fatal and take(
+            worker, &following, served % TAIL_EVERY == 0, &fx
+        )
+        if worker.n_ready and not worker.in_runq:
+            fx.runnable = True
+        rlx_unlock(&worker.lock)
+        clear(&act)
+        engine.apply(worker, &fx, True)
+        act = following
+    if fatal and engine.driver.is_inline():
+        raise fatal[0]
+    return served
+
+
+cdef inline void begin(Engine engine, pump_t* pump, activation_t* act) noexcept:
+    rlx_store(&engine.beats, engine.beats + 1)
+    if pump != NULL:
+        pump.cell = act.cell
+        rlx_store(&pump.beat, pump.beat + 1)
+    if act.cell.meter != NULL:
+        act.began = rlx_monotonic_ns()
+
+
+cdef inline void end(Engine engine, pump_t* pump, activation_t* act, int outcome) noexcept:
+    if pump != NULL:
+        pump.cell = NULL
+        rlx_store(&pump.beat, pump.beat + 1)
+    if outcome != OUTCOME_ASIDE and act.cell.meter != NULL:
+        measure(act)
+
+
+cdef void measure(activation_t* act) noexcept nogil:
+    cdef int64_t ns = rlx_monotonic_ns() - act.began
+    cdef int bucket = 0
+    cdef int64_t rest = ns >> 1
+    while rest > 0:
+        bucket += 1
+        rest >>= 1
+    act.cell.meter.activations += 1
+    act.cell.meter.busy_ns += ns
+    act.cell.meter.histogram[bucket] += 1
+
+
+cdef int help(WorkerCore worker, cell_t* cell) except -1:
+    # One activation on a thread that is in the middle of another: of `cell` if that is
+    # ready, else whatever is. The outer one's context is put back.
+    cdef Engine engine = worker.engine
+    cdef activation_t act
+    cdef frame_t frame
+    cdef effects_t fx
+    cdef int outcome
+    cdef bint got
+    zero(&fx)
+    frame.up = current_frame()
+    frame.anchor = NULL
+    rlx_lock(&worker.lock)
+    if cell != NULL and cell.ready:
+        worker.unlink_ready(cell)
+        got = take_cell(worker, cell, &act, &fx)
+    else:
+        got = take(worker, &act, False, &fx)
+    rlx_unlock(&worker.lock)
+    engine.apply(worker, &fx, True)
+    if not got:
+        return 0
+    begin(engine, NULL, &act)
+    outcome = invoke(worker, &act, &frame, [])
+    end(engine, NULL, &act, outcome)
+    rlx_lock(&worker.lock)
+    if outcome != OUTCOME_ASIDE:
+        settle(worker, &act, frame.anchor, &fx)
+    rlx_unlock(&worker.lock)
+    clear(&act)
+    engine.apply(worker, &fx, True)
+    if frame.up != NULL:
+        set_context(frame.up.act.owner.obj)
+    return 1
+
+
+set_help(help)
+
+
+cdef int pump_task(Engine engine) except -1:
+    cdef pump_t pump
+    cdef WorkerCore worker
+    memset(&pump, 0, sizeof(pump_t))
+    engine.join(&pump)
+    set_pump_engine(<void*>engine)
+    while True:
+        worker = engine.next_worker(&pump)
+        if worker is None:
+            break
+        serve(engine, worker, &pump, QUANTUM)
+        set_context(NULL)
+        worker = None
+    set_pump_engine(NULL)
+    engine.leave(&pump)
+    return 0
+
+
+cdef int finish_async(Activation activation, object error) except -1:
+    # Nobody else knows the activation any more; settle it like a pump would.
+    cdef WorkerCore worker = activation.worker
+    cdef Engine engine = worker.engine
+    cdef activation_t act = activation.c
+    cdef effects_t fx
+    cdef int outcome = 0
+    zero(&fx)
+    rlx_lock(&worker.lock)
+    memset(&activation.c, 0, sizeof(activation_t))
+    rlx_unlock(&worker.lock)
+    if error is not None:
+        outcome = judge(worker, &act, error)
+    elif HOOKED:
+        call_hook(
+            "on_routine_end", ((<Node>act.cell.node).routine_id, worker, None, "completed", None)
+        )
+    end(engine, NULL, &act, outcome)
+    rlx_lock(&worker.lock)
+    if outcome != OUTCOME_ASIDE:
+        settle(worker, &act, NULL, &fx)
+    rlx_unlock(&worker.lock)
+    clear(&act)
+    engine.apply(worker, &fx, False)
+    return 0

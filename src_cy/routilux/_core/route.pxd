@@ -1,0 +1,40 @@
+# Delivery: one item into one slot, by the slot's rule, and what to do when it is full.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+from routilux._core.job cimport owner_t
+from routilux._core.ledger cimport effects_t
+from routilux._core.routine cimport cell_t
+from routilux._core.slot cimport slot_t
+from routilux._core.worker cimport WorkerCore
+from routilux._core.frame cimport frame_t
+
+# Under the worker's lock. Takes a reference to `item` and a count of `owner` when the
+# answer is PUT_OK (PutResult). `frame` is the activation that emits, or NULL. `over`
+# lets the item in although the slot is full (async logic never blocks its loop).
+cdef int deliver(
+    WorkerCore worker,
+    slot_t* slot,
+    PyObject* item,
+    owner_t* owner,
+    frame_t* frame,
+    bint over,
+    effects_t* fx,
+) noexcept nogil
+
+# A full slot: help, or sleep until it may have room. 1: look again; 0: the deadline
+# passed. Raises SlotQueueFullError when the wait can't end. No lock held.
+cdef int await_room(
+    WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
+) except -1
+
+cdef object slot_full(WorkerCore worker, slot_t* slot, str why)
+
+# Runs one ready activation of the worker on this thread, that of `cell` if it is ready.
+# 1: it did; 0: nothing was ready. Set by pump.pyx, which comes later in the order.
+ctypedef int (*help_t)(WorkerCore worker, cell_t* cell) except -1
+cdef void set_help(help_t help) noexcept
+cdef int help_once(WorkerCore worker, cell_t* cell) except -1
+cdef enum:
+    HELP_DEPTH = 48          # helping nests on the C stack: about 1 KiB and a Python call each

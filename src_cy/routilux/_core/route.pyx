@@ -1,0 +1,197 @@
+"""Delivery of an item into a slot, and what a thread does when the slot is full.
+
+Called by event (emit) and entry (post) with the worker's lock held; the table of
+targets was resolved when the worker was made, so there is nothing to look up. An item
+either lies in the slot, counted for its owner, or the caller is told why not: nothing
+is lost silently. A thread that would block on a full slot runs the target's ready work
+itself; if no activation of the worker can move any more, waiting would never end and
+is refused.
+"""
+
+from libc.stdint cimport uint64_t
+
+from routilux._core.status cimport (
+    ENGINE_OPEN,
+    OVERFLOW_BLOCK,
+    OVERFLOW_DROP_NEWEST,
+    OVERFLOW_ERROR,
+    OWNER_GROUP,
+    POLICY_BATCH,
+    PUT_DROPPED,
+    PUT_FULL,
+    PUT_NO_MEMORY,
+    PUT_OK,
+    PUT_REFUSED,
+)
+from routilux._core.platform cimport (
+    WAIT_HELP,
+    WAIT_SLOT,
+    rlx_incref,
+    rlx_lock,
+    rlx_unlock,
+    waiter_free,
+    waiter_init,
+    waiter_link,
+    waiter_t,
+)
+from routilux._core.job cimport is_dead
+from routilux._core.ledger cimport hold, litter, release
+from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
+from routilux._core.routine cimport Node
+from routilux._core.drain cimport recheck, take_entry
+from routilux._core.settle cimport is_stuck
+from routilux._core.frame cimport current_frame, depth_of, pump_engine
+from routilux._core.engine cimport Engine
+
+from routilux.errors import SlotQueueFullError
+
+cdef help_t HELP = NULL
+
+
+cdef void set_help(help_t help) noexcept:
+    global HELP
+    HELP = help
+
+
+cdef int help_once(WorkerCore worker, cell_t* cell) except -1:
+    return HELP(worker, cell)
+
+
+cdef int deliver(
+    WorkerCore worker,
+    slot_t* slot,
+    PyObject* item,
+    owner_t* owner,
+    frame_t* frame,
+    bint over,
+    effects_t* fx,
+) noexcept nogil:
+    cdef cell_t* cell = <cell_t*>slot.cell
+    cdef cell_t* after
+    cdef uint64_t stamp
+    if slot.inert:
+        return deliver__inert(slot, item, fx)
+    if owner.dead or (owner.kind == OWNER_GROUP and is_dead(owner)):
+        worker.n_dropped += 1
+        return PUT_DROPPED
+    if not slot_has_room(slot) and not over:
+        if slot.overflow == OVERFLOW_BLOCK:
+            return PUT_FULL
+        if slot.overflow == OVERFLOW_ERROR:
+            return PUT_REFUSED
+        count_drop(worker, slot, fx)
+        if slot.overflow == OVERFLOW_DROP_NEWEST:
+            return PUT_DROPPED
+        # Held first: the oldest item may be the last one of the same job.
+        hold(worker.ledger, owner, fx)
+        drop_oldest(worker, slot, fx)
+    else:
+        hold(worker.ledger, owner, fx)
+    cell.stamp += 1
+    stamp = cell.stamp
+    if cell.policy.kind == POLICY_BATCH and cell.policy.wait_ns:
+        stamp = <uint64_t>worker.clock.now()
+    if slot_put(slot, item, owner, stamp) < 0:
+        release(worker.ledger, owner, 1, fx)
+        return PUT_NO_MEMORY
+    rlx_incref(item)
+    cell.total += 1
+    worker.queued += 1
+    cell.stale = False
+    if cell.ready:
+        return PUT_OK
+    if frame == NULL:
+        after = worker.ready_tail
+    else:
+        # Depth first: what this activation emitted runs next, in the order of emitting.
+        after = frame.anchor
+        if after != NULL and not (after.ready and after.tag == frame.act.tag):
+            after = NULL
+    recheck(worker, cell, after, fx)
+    if frame != NULL and cell.ready:
+        cell.tag = frame.act.tag
+        frame.anchor = cell
+    return PUT_OK
+
+
+cdef int deliver__inert(slot_t* slot, PyObject* item, effects_t* fx) noexcept nogil:
+    # A routine that never runs: keep the newest for inspection, hold no job open.
+    cdef entry_t oldest
+    if not slot_has_room(slot):
+        slot_take(slot, &oldest)
+        litter(fx, oldest.item)
+        slot.n_dropped += 1
+    if slot_put(slot, item, NULL, 0) < 0:
+        return PUT_NO_MEMORY
+    rlx_incref(item)
+    return PUT_OK
+
+
+cdef void count_drop(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+    fx.dropped_by = label_of(slot)
+    if slot.n_dropped == 0:
+        fx.first_drop = True
+    slot.n_dropped += 1
+    fx.n_dropped += 1
+
+
+cdef PyObject* label_of(slot_t* slot) noexcept nogil:
+    return (<Node>(<cell_t*>slot.cell).node).label_at[slot.index]
+
+
+cdef void drop_oldest(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+    cdef entry_t oldest
+    take_entry(worker, slot, &oldest, fx)
+    litter(fx, oldest.item)
+    release(worker.ledger, oldest.owner, 1, fx)
+
+
+cdef object slot_full(WorkerCore worker, slot_t* slot, str why):
+    cdef Node node = <Node>(<cell_t*>slot.cell).node
+    return SlotQueueFullError(
+        f"Slot {node.slot_names[slot.index]!r} of routine {node.routine_id!r} in flow"
+        f" {worker.ident.flow_id!r} is full (max_queue_length={slot.bound}): {why}"
+    )
+
+
+cdef int await_room(
+    WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
+) except -1:
+    cdef Engine engine = worker.engine
+    cdef cell_t* cell = <cell_t*>slot.cell
+    cdef waiter_t waiter
+    cdef bint hopeless, helps = (
+        frame != NULL or pump_engine() == <void*>engine
+    ) and depth_of(current_frame()) < HELP_DEPTH
+    cdef bint woken
+    if helps and help_once(worker, cell):
+        return 1
+    waiter_init(&waiter, WAIT_SLOT if frame == NULL else WAIT_HELP, slot)
+    try:
+        rlx_lock(&worker.lock)
+        # Before sleeping: 1. still no room, 2. still nothing to help with, 3. somebody
+        # else may move this slot: an activation that is not blocked itself, a timer,
+        # or, while posts are taken, a post that the target's policy waits for.
+        if slot_has_room(slot) or (helps and worker.n_ready):
+            rlx_unlock(&worker.lock)
+            return 1
+        hopeless = is_stuck(worker) and (
+            (frame != NULL and (cell.running > 0 or cell.held))
+            or engine.phase != ENGINE_OPEN
+        )
+        if not hopeless:
+            waiter_link(&worker.slot_waiters, &waiter)
+        rlx_unlock(&worker.lock)
+        if hopeless:
+            raise slot_full(
+                worker,
+                slot,
+                "its routine can't take anything before this emit returns (a cycle of"
+                " full slots, or a shutdown)",
+            )
+        woken = engine.driver.block(
+            &worker.slot_waiters, &waiter, &worker.lock, deadline
+        )
+    finally:
+        waiter_free(&waiter)
+    return 1 if woken else 0

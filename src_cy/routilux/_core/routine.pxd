@@ -1,0 +1,86 @@
+# The core's view of a flow: nodes (routines, shared by all workers of the flow), the
+# frozen plan of their connections, and the cell that each worker has for each node.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+from routilux._core.slot cimport slot_t
+from routilux._core.activation cimport policy_t
+
+# One event of one cell: where its items go. Resolved when the worker is made.
+ctypedef struct event_t:
+    slot_t** targets         # slots of the same worker, in the order of connecting
+    Py_ssize_t n_targets
+    int64_t n_emitted        # emits; without targets they are dropped by design
+
+# Counters of a cell, allocated only with enable_monitoring. Guarded by the worker's lock.
+ctypedef struct meter_t:
+    int64_t activations
+    int64_t failures
+    int64_t retries
+    int64_t items_in
+    int64_t items_out
+    int64_t busy_ns
+    int64_t histogram[64]    # bucket i: 2**i <= ns < 2**(i+1)
+
+# One routine in one worker. Guarded by the worker's lock unless said otherwise.
+ctypedef struct cell_t:
+    slot_t* slots            # n_slots of them; set once
+    event_t* events          # n_events of them; set once
+    int n_slots
+    int n_events
+    int index                # in the plan; set once
+    int rank                 # distance from the sources of the flow; set once
+    policy_t policy
+    Py_ssize_t total         # items queued in all slots
+    uint64_t stamp           # of the last arrival
+    Py_ssize_t limit         # activations at a time; set once
+    Py_ssize_t running       # activations going on, coroutines and waiting retries too
+    bint ready               # in the worker's ready list
+    int flush                # FlushKind: take what there is as one partial batch
+    bint asking              # a Python policy is being asked right now
+    bint stale               # that policy said no, and nothing has arrived since
+    bint held                # async logic: not run while a slot that it feeds is full
+    bint timed               # a TIMER_CHECK is pending
+    bint warned              # the starvation warning was given
+    bint logged              # a failure was logged
+    cell_t* next             # ready list
+    cell_t* prev
+    uint64_t tag             # activation that pushed it to the ready list
+    PyObject* resumed        # chain of activations whose retry is due; owned references
+    PyObject* node           # Node; the plan keeps it alive
+    PyObject* message        # a policy message that is free for use; owned, or NULL
+    meter_t* meter           # NULL without monitoring
+    int64_t n_blocked_ns     # keeper only: time seen blocking while threads idled
+
+# A routine as the plan froze it; shared by all workers, read-only.
+cdef class Node:
+    cdef readonly int index
+    cdef readonly int rank
+    cdef readonly str routine_id
+    cdef readonly object routine
+    cdef readonly object logic           # callable, or None
+    cdef readonly object policy          # Policy, callable, or None
+    cdef readonly object handler         # ErrorHandler in force, or None
+    cdef readonly tuple slots            # Slot definitions, in order
+    cdef readonly tuple slot_names
+    cdef readonly tuple labels           # for messages: "slot 'x' of routine 'r'"
+    cdef PyObject** label_at             # the same, borrowed from labels
+    cdef bint is_async                   # logic is a coroutine function
+    cdef readonly dict slot_index        # name -> index
+    cdef readonly dict event_index       # name -> index
+    cdef readonly object concurrency     # activations at a time; None: the pool's size
+    cdef bint by_slot                    # logic takes one list a slot, then keywords
+    cdef tuple keywords                  # of "policy_message", "worker_state": wanted ones
+    cdef policy_t template
+    cdef dict message                    # of a full activation
+    cdef dict partial_message            # of a flushed batch
+
+cdef class Plan:
+    cdef readonly str flow_id
+    cdef readonly tuple nodes
+    cdef readonly dict index             # routine_id -> index
+    cdef dict by_routine                 # id(routine) -> index
+    cdef readonly tuple edges            # (source, event index, target, slot index)
+    cdef Py_ssize_t n_slots              # of all nodes
+    cdef Py_ssize_t n_events

@@ -1,0 +1,129 @@
+"""The core's view of a flow: names are resolved here, once, and never again.
+
+`Flow` builds a Plan when its first worker starts; every worker of the flow shares it.
+All that the hot path needs to know of a routine (its calling style, its policy, the
+index of each slot and event) is a field here, so that no dict of names, no signature
+and no isinstance is looked at while events run.
+"""
+
+import inspect
+
+cimport cython
+from libc.stdlib cimport free, malloc
+
+from routilux._core.status cimport (
+    POLICY_ALL_READY,
+    POLICY_BATCH,
+    POLICY_INTERVAL,
+    POLICY_NONE,
+)
+from routilux._core.activation cimport Policy, policy_template
+
+
+def logic_style(logic):
+    """Tell how a logic wants to be called, from its signature.
+
+    Returns:
+        ``(by_slot, keywords)``: ``by_slot`` is False for ``logic(slot_data,
+        policy_message, worker_state)`` and True for one positional list per slot;
+        ``keywords`` are those of "policy_message" and "worker_state" that it accepts.
+    """
+    both = ("policy_message", "worker_state")
+    try:
+        parameters = list(inspect.signature(logic).parameters.values())
+    except (TypeError, ValueError):
+        return False, both
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if positional and positional[0].name == "slot_data":
+        return False, both
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return True, both
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return True, tuple(name for name in both if name in names)
+
+
+@cython.final
+cdef class Node:
+    def __dealloc__(self):
+        free(self.label_at)
+
+    def __init__(self, int index, str routine_id, routine, int rank, handler):
+        cdef Policy policy
+        self.index = index
+        self.rank = rank
+        self.routine_id = routine_id
+        self.routine = routine
+        self.logic = routine._logic
+        if self.logic is None:
+            self.logic = getattr(routine, "logic", None)
+        self.policy = routine._activation_policy
+        self.handler = handler
+        self.slots = tuple(routine._slots.values())
+        self.slot_names = tuple(routine._slots)
+        self.slot_index = {name: i for i, name in enumerate(self.slot_names)}
+        self.event_index = {name: i for i, name in enumerate(routine._events)}
+        self.labels = tuple(
+            f"slot {name!r} of routine {routine_id!r}" for name in self.slot_names
+        )
+        self.label_at = <PyObject**>malloc((len(self.labels) + 1) * sizeof(PyObject*))
+        if self.label_at == NULL:
+            raise MemoryError()
+        for i, label in enumerate(self.labels):
+            self.label_at[<int>i] = <PyObject*>label
+        self.concurrency = routine._concurrency
+        self.is_async = inspect.iscoroutinefunction(self.logic)
+        policy_template(self.policy, &self.template)
+        self.message = self.partial_message = {}
+        if isinstance(self.policy, Policy):
+            policy = self.policy
+            self.message = policy.message(False)
+            self.partial_message = policy.message(True)
+        if self.logic is None or not self.slots:
+            self.template.kind = POLICY_NONE
+        else:
+            self.by_slot, self.keywords = logic_style(self.logic)
+
+    def why(self):
+        """Say what the routine's policy waits for, for messages."""
+        if self.template.kind == POLICY_ALL_READY:
+            return "all_slots_ready waits for an item in every slot"
+        if self.template.kind == POLICY_BATCH:
+            return f"batch_size waits for {self.template.batch} items in every slot"
+        if self.template.kind == POLICY_INTERVAL:
+            return "time_interval waits for its timer"
+        return "its policy has not activated it"
+
+
+@cython.final
+cdef class Plan:
+    """The frozen shape of a flow.
+
+    Args:
+        flow_id: the flow's id.
+        routines: ``(routine_id, routine)`` pairs.
+        connections: ``(source index, event name, target index, slot name)``, in the
+            order of connecting.
+        ranks: per routine, its distance from the sources of the flow.
+        handlers: per routine, the ErrorHandler in force or None.
+    """
+
+    def __init__(self, str flow_id, list routines, list connections, list ranks, list handlers):
+        self.flow_id = flow_id
+        self.nodes = tuple(
+            Node(i, routine_id, routine, ranks[i], handlers[i])
+            for i, (routine_id, routine) in enumerate(routines)
+        )
+        self.index = {routine_id: i for i, (routine_id, _) in enumerate(routines)}
+        self.by_routine = {id(routine): i for i, (_, routine) in enumerate(routines)}
+        nodes = self.nodes
+        self.edges = tuple(
+            (
+                source,
+                (<Node>nodes[source]).event_index[event],
+                target,
+                (<Node>nodes[target]).slot_index[slot],
+            )
+            for source, event, target, slot in connections
+        )
+        self.n_slots = sum(len((<Node>node).slots) for node in nodes)
+        self.n_events = sum(len((<Node>node).event_index) for node in nodes)

@@ -1,0 +1,26 @@
+# What happens to jobs and queues when an activation ended, well or not. Every function
+# is called under the lock of the worker.
+
+from routilux._core.job cimport owner_t
+from routilux._core.ledger cimport effects_t
+from routilux._core.routine cimport cell_t
+from routilux._core.worker cimport WorkerCore, activation_t
+
+# The activation is over: gives its counts back and checks its cell again. `anchor` is
+# the last cell that it made ready, or NULL.
+cdef void settle(
+    WorkerCore worker, activation_t* act, cell_t* anchor, effects_t* fx
+) noexcept nogil
+
+# Ends jobs early: marks every job of the owner and drops what is queued of them.
+cdef void fail(
+    WorkerCore worker, owner_t* owner, Py_ssize_t held, object error, effects_t* fx
+) noexcept
+cdef bint cancel(WorkerCore worker, owner_t* owner, object reason, effects_t* fx) noexcept
+cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil
+
+# True when no activation of the worker can move any more without help from outside.
+cdef bint is_stuck(WorkerCore worker) noexcept nogil
+
+# Frees what an activation still holds; its counts were settled. No lock held.
+cdef void clear(activation_t* act) noexcept

@@ -1,0 +1,159 @@
+"""Settling: what becomes of jobs, items and queues when an activation ended.
+
+Called by the pump (and by the event loop's callback) under the worker's lock, right
+before it takes the next activation. A failed or cancelled job loses its queued items
+here, at once, in one pass over the worker's queues; what its running activations still
+emit is dropped in route. Both are counted.
+"""
+
+from cpython.object cimport PyObject
+from libc.stdlib cimport free
+
+from routilux._core.status cimport (
+    JOB_CANCELLED,
+    JOB_FAILED,
+    JOB_RUNNING,
+    OWNER_JOB,
+    POLICY_NONE,
+)
+from routilux._core.platform cimport rlx_xdecref, waiter_pick
+from routilux._core.job cimport JobContext, JobGroup, is_dead
+from routilux._core.ledger cimport litter, release, unpark
+from routilux._core.slot cimport entry_t, slot_at, slot_t
+from routilux._core.drain cimport recheck, wake_slot
+
+
+cdef void settle(
+    WorkerCore worker, activation_t* act, cell_t* anchor, effects_t* fx
+) noexcept nogil:
+    cdef cell_t* cell = act.cell
+    cdef cell_t* after = anchor
+    cdef Py_ssize_t i
+    cell.running -= 1
+    worker.running -= 1
+    if act.owner != NULL:
+        release(worker.ledger, act.owner, act.held, fx)
+    else:
+        # No group could be made (no memory): every item stands for itself.
+        for i in range(act.n_entries):
+            release(worker.ledger, act.entries[i].owner, 1, fx)
+    if cell.rank == 0:
+        after = worker.ready_tail       # a source goes behind everything downstream
+    elif after != NULL and (not after.ready or after.tag != act.tag):
+        after = NULL
+    recheck(worker, cell, after, fx)
+    if worker.slot_waiters.head != NULL and is_stuck(worker):
+        while worker.slot_waiters.head != NULL:
+            waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
+
+
+cdef bint is_stuck(WorkerCore worker) noexcept nogil:
+    return (
+        worker.running == worker.blocked
+        and worker.n_ready == 0
+        and worker.timers == 0
+    )
+
+
+cdef bint mark(owner_t* owner, int state, object error) noexcept:
+    # Ends one job early; False when it had ended.
+    cdef JobContext job = <JobContext>owner.obj
+    if job.state > JOB_RUNNING:
+        return False
+    job.state = state
+    job._error = error          # was None: nothing is released under the lock
+    owner.dead = True
+    return True
+
+
+cdef bint mark_all(owner_t* owner, int state, object error) noexcept:
+    cdef JobGroup group
+    cdef Py_ssize_t i
+    cdef bint any_of_them = False
+    if owner.kind == OWNER_JOB:
+        return mark(owner, state, error)
+    group = <JobGroup>owner.obj
+    for i in range(group.n_members):
+        any_of_them |= mark_all(group.members[i], state, error)
+    return any_of_them
+
+
+cdef void fail(
+    WorkerCore worker, owner_t* owner, Py_ssize_t held, object error, effects_t* fx
+) noexcept:
+    if not mark_all(owner, JOB_FAILED, error) or worker.queued == 0:
+        return
+    if owner.kind == OWNER_JOB and not owner.grouped and owner.open == held:
+        return                  # all that is left of it is the activation that failed
+    purge(worker, fx)
+
+
+cdef bint cancel(WorkerCore worker, owner_t* owner, object reason, effects_t* fx) noexcept:
+    if owner.open == 0 or not mark_all(owner, JOB_CANCELLED, reason):
+        return False
+    if worker.queued:
+        purge(worker, fx)
+    return True
+
+
+cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil:
+    cdef slot_t* slot
+    cdef Py_ssize_t i
+    for i in range(worker.plan.n_slots):
+        slot = &worker.slots[i]
+        if slot.size and not slot.inert:
+            purge_slot(worker, slot, fx)
+
+
+cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+    # Closes the ring up over the entries of dead owners. The counts go back after the
+    # ring is whole again: releasing may free a group and with it its members.
+    cdef Py_ssize_t i, kept = 0, parked = slot.parked, size = slot.size
+    cdef entry_t entry
+    cdef cell_t* cell = <cell_t*>slot.cell
+    for i in range(size):
+        entry = slot_at(slot, i)[0]
+        if not is_dead(entry.owner):
+            if kept != i:
+                slot_at(slot, kept)[0] = entry
+            kept += 1
+            continue
+        if i < parked:
+            slot.parked -= 1
+            unpark(worker.ledger, entry.owner, fx)
+        litter(fx, entry.item)
+        release(worker.ledger, entry.owner, 1, fx)
+    if kept == size:
+        return
+    slot.size = kept
+    slot.n_dropped += size - kept
+    cell.total -= size - kept
+    worker.queued -= size - kept
+    worker.n_dropped += size - kept
+    fx.n_dropped += size - kept
+    if worker.slot_waiters.head != NULL:
+        wake_slot(worker, slot, fx)
+    if cell.policy.kind == POLICY_NONE:
+        return
+    if cell.total == 0:
+        cell.flush = 0
+
+
+cdef void clear(activation_t* act) noexcept:
+    # Reading and zeroing first: dropping a reference may run user code.
+    cdef PyObject* item = act.item
+    cdef PyObject* data = act.slot_data
+    cdef PyObject* message = act.message
+    cdef entry_t* entries = act.entries
+    cdef Py_ssize_t i, n = act.n_entries
+    act.item = act.slot_data = act.message = NULL
+    act.entries = NULL
+    act.n_entries = act.cap_entries = 0
+    free(act.counts)
+    act.counts = NULL
+    for i in range(n):
+        rlx_xdecref(entries[i].item)
+    free(entries)
+    rlx_xdecref(item)
+    rlx_xdecref(data)
+    rlx_xdecref(message)

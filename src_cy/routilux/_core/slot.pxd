@@ -1,0 +1,77 @@
+# The slot queue: a bounded FIFO of (item, owner, stamp) in a ring that grows to the
+# bound. All functions are called under the lock that protects the queue: the worker's
+# for the queue of a running worker, the Slot's own for a free-standing one.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+from routilux._core.platform cimport rlx_lock_t, waiters_t
+from routilux._core.job cimport owner_t
+
+ctypedef struct entry_t:
+    PyObject* item           # owned reference
+    owner_t* owner           # counted in owner.open; NULL in a slot that never fires
+    uint64_t stamp           # arrival order in the routine; ns for a policy with max_wait
+
+ctypedef struct slot_t:
+    entry_t* ring
+    Py_ssize_t cap           # a power of two, or 0 before the first item
+    Py_ssize_t head          # index of the oldest entry
+    Py_ssize_t size
+    Py_ssize_t bound         # max_queue_length
+    Py_ssize_t parked        # the oldest so many were told "not yet" by the policy
+    Py_ssize_t peak          # highest size seen
+    int64_t n_put            # items ever accepted
+    int64_t n_dropped        # items dropped by the overflow rule or with their job
+    int overflow             # OverflowRule; set once
+    bint inert               # its routine never fires: keep the newest, hold no job
+    int index                # of the slot in its routine; set once
+    void* cell               # cell_t of the routine; set once
+
+cdef inline entry_t* slot_at(slot_t* slot, Py_ssize_t i) noexcept nogil:
+    return &slot.ring[(slot.head + i) & (slot.cap - 1)]
+
+cdef inline bint slot_has_room(slot_t* slot) noexcept nogil:
+    return slot.size < slot.bound
+
+# Appends; the caller made sure of room. -1: no memory, nothing changed.
+cdef inline int slot_put(
+    slot_t* slot, PyObject* item, owner_t* owner, uint64_t stamp
+) noexcept nogil:
+    cdef entry_t* entry
+    if slot.size == slot.cap and slot_grow(slot) < 0:
+        return -1
+    entry = &slot.ring[(slot.head + slot.size) & (slot.cap - 1)]
+    entry.item = item
+    entry.owner = owner
+    entry.stamp = stamp
+    slot.size += 1
+    slot.n_put += 1
+    if slot.size > slot.peak:
+        slot.peak = slot.size
+    return 0
+
+# Takes the oldest entry out; the caller made sure that there is one, and takes its
+# reference and its count over. `parked` is the caller's too (see worker.pyx).
+cdef inline void slot_take(slot_t* slot, entry_t* out) noexcept nogil:
+    out[0] = slot.ring[slot.head]
+    slot.head = (slot.head + 1) & (slot.cap - 1)
+    slot.size -= 1
+
+cdef int slot_grow(slot_t* slot) noexcept nogil
+cdef void slot_free(slot_t* slot) noexcept
+
+# What a routine declares, and the window on one queue: of a running worker (a subclass,
+# worker.QueueView) or its own, when it is used without a worker.
+cdef class Slot:
+    cdef readonly str name
+    cdef readonly object routine
+    cdef readonly Py_ssize_t max_queue_length
+    cdef readonly double watermark
+    cdef readonly str overflow
+    cdef public list connected_events    # drop-in surface: filled by Flow.connect
+    cdef slot_t* queue                   # own.queue, or the worker's
+    cdef slot_t own
+    cdef rlx_lock_t own_lock
+    cdef rlx_lock_t* lock                # protects queue
+    cdef int pop_c(self, PyObject** item) except -1

@@ -1,0 +1,241 @@
+"""The slot queue: where an item waits for its routine.
+
+Filled by entry (post) and route (emit), emptied by the activation check. A ring of
+24-byte entries that starts empty and doubles up to the slot's bound, so a thousand
+idle workers cost nothing. It promises first in, first out, and never more than
+`max_queue_length` items; what happens at the bound is the overflow rule's business.
+"""
+
+cimport cython
+from libc.stdlib cimport free, malloc
+
+from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
+
+from routilux.errors import SlotQueueFullError
+
+OVERFLOW_RULES = ("block", "error", "drop_oldest", "drop_newest")
+
+
+cdef int slot_grow(slot_t* slot) noexcept nogil:
+    cdef Py_ssize_t cap = 8 if slot.cap == 0 else 2 * slot.cap
+    cdef Py_ssize_t i
+    cdef entry_t* ring = <entry_t*>malloc(cap * sizeof(entry_t))
+    if ring == NULL:
+        return -1
+    for i in range(slot.size):
+        ring[i] = slot_at(slot, i)[0]
+    free(slot.ring)
+    slot.ring = ring
+    slot.cap = cap
+    slot.head = 0
+    return 0
+
+
+cdef void slot_free(slot_t* slot) noexcept:
+    cdef Py_ssize_t i, n = slot.size
+    cdef entry_t* ring = slot.ring
+    cdef Py_ssize_t head = slot.head, mask = slot.cap - 1
+    slot.ring = NULL
+    slot.size = slot.cap = slot.head = slot.parked = 0
+    for i in range(n):
+        rlx_xdecref(ring[(head + i) & mask].item)
+    free(ring)
+
+
+def check_length(name, value, low=1):
+    """Return ``value`` as a positive int, or say which parameter is wrong."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, not {value!r}")
+    return value
+
+
+cdef class Slot:
+    """A named, bounded FIFO queue of a routine.
+
+    Made by :meth:`Routine.add_slot`. Each worker has a queue of its own for every slot;
+    a policy is given views of its worker's queues, and ``worker.get_slot(routine_id,
+    name)`` returns one. Used without a worker, a Slot queues by itself.
+
+    Args:
+        name: the slot's name within its routine.
+        routine: the routine that it belongs to, or None.
+        max_queue_length: items that fit, at least 1.
+        watermark: share of max_queue_length above which the pressure is "high".
+        overflow: what happens to an item that does not fit: "block", "error",
+            "drop_oldest" or "drop_newest".
+
+    Example:
+        >>> slot = Slot("input")
+        >>> slot.enqueue({"x": 1})
+        >>> slot.consume_all_new()
+        [{'x': 1}]
+    """
+
+    def __init__(
+        self,
+        name,
+        routine=None,
+        max_queue_length=1000,
+        watermark=0.8,
+        *,
+        overflow="block",
+    ):
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"a slot's name must be a non-empty string, not {name!r}")
+        check_length("max_queue_length", max_queue_length)
+        if isinstance(watermark, bool) or not isinstance(watermark, (int, float)):
+            raise TypeError(f"watermark must be a number, not {watermark!r}")
+        if not 0.0 <= watermark <= 1.0:
+            raise ValueError(f"watermark must be between 0 and 1, not {watermark!r}")
+        if overflow not in OVERFLOW_RULES:
+            raise ValueError(
+                f"overflow must be one of {', '.join(OVERFLOW_RULES)}, not {overflow!r}"
+            )
+        self.name = str(name)
+        self.routine = routine
+        self.max_queue_length = max_queue_length
+        self.watermark = watermark
+        self.overflow = overflow
+        self.connected_events = []
+        self.own.bound = max_queue_length
+        self.queue = &self.own
+        self.lock = &self.own_lock
+
+    def __dealloc__(self):
+        slot_free(&self.own)
+
+    cdef int pop_c(self, PyObject** item) except -1:
+        # Takes the oldest item: 1, or 0 when there is none. The reference moves.
+        cdef entry_t entry
+        cdef int got = 0
+        rlx_lock(self.lock)
+        if self.queue.size:
+            slot_take(self.queue, &entry)
+            item[0] = entry.item
+            got = 1
+        rlx_unlock(self.lock)
+        return got
+
+    def enqueue(self, data, emitted_from="", emitted_at=None):
+        """Append ``data``; SlotQueueFullError when the queue is full."""
+        cdef int result = 0
+        cdef bint full
+        rlx_lock(self.lock)
+        full = not slot_has_room(self.queue)
+        if not full:
+            result = slot_put(self.queue, <PyObject*>data, NULL, 0)
+            if result == 0:
+                rlx_incref(<PyObject*>data)
+        rlx_unlock(self.lock)
+        if full:
+            raise SlotQueueFullError(
+                f"Slot '{self.name}' queue is full (max={self.max_queue_length})"
+            )
+        if result < 0:
+            raise MemoryError()
+
+    def consume_one_new(self):
+        """Take the oldest item out and return it, None when the queue is empty."""
+        cdef PyObject* item = NULL
+        if not self.pop_c(&item):
+            return None
+        data = <object>item
+        rlx_xdecref(item)
+        return data
+
+    def consume_all_new(self):
+        """Take all items out and return them as a list, oldest first."""
+        return self.take(self.get_unconsumed_count())
+
+    def consume_all(self):
+        """The same as :meth:`consume_all_new`: consumed items are not kept."""
+        return self.consume_all_new()
+
+    def consume_latest_and_mark_all_consumed(self):
+        """Take all items out and return the newest, None when there is none."""
+        items = self.consume_all_new()
+        return items.pop() if items else None
+
+    def take(self, count):
+        """Take up to ``count`` items out and return them, oldest first."""
+        cdef list items = []
+        cdef PyObject* item = NULL
+        cdef Py_ssize_t left = count
+        while left > 0 and self.pop_c(&item):
+            items.append(<object>item)
+            rlx_xdecref(item)
+            left -= 1
+        return items
+
+    def peek_all_new(self):
+        """Return the queued items, oldest first, and leave them queued."""
+        cdef list items = []
+        cdef Py_ssize_t i = 0
+        cdef PyObject* item
+        while True:
+            item = NULL
+            rlx_lock(self.lock)
+            if i < self.queue.size:
+                item = slot_at(self.queue, i).item
+                rlx_incref(item)
+            rlx_unlock(self.lock)
+            if item == NULL:
+                return items
+            items.append(<object>item)
+            rlx_xdecref(item)
+            i += 1
+
+    def peek_one_new(self):
+        """Return the oldest queued item without taking it, None when there is none."""
+        items = self.peek_all_new()
+        return items[0] if items else None
+
+    def peek_latest(self):
+        """Return the newest queued item without taking it, None when there is none."""
+        items = self.peek_all_new()
+        return items.pop() if items else None
+
+    def get_unconsumed_count(self):
+        """Return how many items are queued."""
+        cdef Py_ssize_t size
+        rlx_lock(self.lock)
+        size = self.queue.size
+        rlx_unlock(self.lock)
+        return size
+
+    def get_total_count(self):
+        """Return how many items were ever accepted."""
+        return self.queue.n_put
+
+    def get_queue_status(self):
+        """Return counts and pressure of the queue as a dict."""
+        cdef Py_ssize_t count = self.get_unconsumed_count()
+        usage = count / self.max_queue_length
+        if usage >= 1.0:
+            level = "critical"
+        elif usage >= self.watermark:
+            level = "high"
+        else:
+            level = "medium" if usage >= 0.6 else "low"
+        return {
+            "unconsumed_count": count,
+            "total_count": self.queue.n_put,
+            "max_length": self.max_queue_length,
+            "watermark_threshold": int(self.max_queue_length * self.watermark),
+            "usage_percentage": usage,
+            "pressure_level": level,
+            "is_full": usage >= 1.0,
+            "is_near_full": usage >= self.watermark,
+            "dropped_count": self.queue.n_dropped,
+        }
+
+    def __len__(self):
+        return self.get_unconsumed_count()
+
+    def __bool__(self):
+        return True
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {self.name!r}: {len(self)} queued>"

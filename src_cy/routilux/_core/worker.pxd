@@ -1,0 +1,84 @@
+# A running instance of a flow: its cells, its ready list, and what users see of it.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+from routilux._core.platform cimport rlx_lock_t, waiters_t
+from routilux._core.job cimport Ident, owner_t
+from routilux._core.ledger cimport Ledger, effects_t
+from routilux._core.slot cimport entry_t, slot_t
+from routilux._core.routine cimport Plan, cell_t, event_t
+from routilux._core.timer cimport Clock
+
+# One call of a routine's logic with a slice of its slots' data. Lives on the stack of
+# the pump that runs it; an Activation object (invoke.pxd) carries it when it waits.
+ctypedef struct activation_t:
+    cell_t* cell
+    owner_t* owner           # job or group that it works for and emits for
+    Py_ssize_t held          # counts of the owner that end with it
+    uint64_t tag             # number of the activation in its worker
+    bint partial             # a flushed batch
+    bint asks                # a Python policy has yet to decide
+    int slot_index           # immediate: the slot of the item
+    PyObject* item           # immediate: the item; owned
+    entry_t* entries         # else: what was taken, slot by slot; owned memory
+    Py_ssize_t* counts       # else: items of each slot; in the same block
+    Py_ssize_t n_entries
+    Py_ssize_t cap_entries
+    PyObject* slot_data      # dict that logic gets; owned
+    PyObject* message        # policy message; owned
+    int failures             # times that it raised so far
+    int64_t began            # monotonic ns; 0 without monitoring
+
+# Thread-safety: `lock` protects the cells, slots, ready list, counts of owners and the
+# activation counters. `states` is guarded by a critical section. Lock order: a worker's
+# lock, then the engine's or the ledger's; never two workers' at once.
+cdef class WorkerCore:
+    cdef object __weakref__
+    cdef rlx_lock_t lock
+    cdef Plan plan                   # set once
+    cdef Ledger ledger               # set once
+    cdef Clock clock                 # set once
+    cdef Ident ident                 # set once
+    cdef object engine               # Engine; set once
+    cdef cell_t* cells               # one per node; set once
+    cdef Py_ssize_t n_cells          # set once
+    cdef slot_t* slots               # of all cells; set once
+    cdef event_t* events             # of all cells; set once
+    cdef slot_t** targets            # of all events; set once
+    cdef cell_t* ready_head          # next to run
+    cdef cell_t* ready_tail
+    cdef Py_ssize_t n_ready
+    cdef uint64_t n_taken            # activations started: the tag of the newest
+    cdef Py_ssize_t queued           # items in all slots
+    cdef Py_ssize_t running          # activations going on
+    cdef Py_ssize_t blocked          # those of them that wait in emit() or post()
+    cdef Py_ssize_t timers           # pending timers that will move something
+    cdef waiters_t slot_waiters      # WAIT_SLOT, WAIT_HELP
+    cdef Py_ssize_t n_held           # cells that are held
+    cdef readonly object flow        # set once
+    cdef int64_t n_dropped           # items dropped with their jobs
+    cdef int64_t in_runq             # guarded by the engine's lock; also read without
+    cdef PyObject* run_next          # guarded by the engine's lock: link of its run queue
+    cdef int phase                   # WorkerPhase
+    cdef dict states                 # routine_id -> state; the user's alone
+    cdef unsigned long poster        # thread that posted last
+    cdef uint64_t poster_seq         # and the job that it posted; 0: none
+    cdef dict posters                # other threads -> their last job's id
+    cdef object last_job_id          # of poster, when it was named by the user
+
+    cdef int build_cells(self, int pool_size, bint metered) except -1
+    cdef int build_routes(self) except -1
+    cdef object posted_id(self)
+    cdef slot_t* slot_of(self, int cell, int slot) noexcept nogil
+    cdef void push_ready(self, cell_t* cell, cell_t* after) noexcept nogil
+    cdef void unlink_ready(self, cell_t* cell) noexcept nogil
+    cdef void remember_post(self, uint64_t seq, object named)
+
+# An activation that left its pump's stack: a coroutine runs, or a retry waits. Owned by
+# the coroutine's callback, the timer, or the cell's `resumed` chain: one at a time.
+cdef class Activation:
+    cdef activation_t c              # moved here from the stack
+    cdef WorkerCore worker           # set once
+    cdef PyObject* resumed           # link of the cell's chain; guarded by worker.lock
+    cdef readonly object coroutine   # what logic returned, for the event loop; or None

@@ -1,0 +1,368 @@
+"""A running instance of a flow: its queues, its ready list, its state.
+
+Made by Runtime.exec() through the engine, entered by every post and emit, drained by
+the pumps. Any number of threads may be in here; `lock` is held for the few
+instructions that move an item or a count and never while Python code runs. It promises
+that the cells of one worker share nothing with those of another, of the same flow too.
+"""
+
+cimport cython
+from libc.stdlib cimport calloc, free
+
+from enum import Enum
+
+from routilux._core.platform cimport (
+    PyThread_get_thread_ident,
+    rlx_lock,
+    rlx_unlock,
+    rlx_xdecref,
+)
+from routilux._core.slot cimport Slot, slot_free
+from routilux._core.status cimport POLICY_NONE, WORKER_RUNNING
+from routilux._core.routine cimport Node, meter_t
+
+from routilux._core.slot import OVERFLOW_RULES
+from routilux.errors import name_hint
+
+
+class WorkerStatus(str, Enum):
+    """What a worker does; compares equal to its plain string."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+    __str__ = str.__str__
+    __format__ = str.__format__
+
+
+cdef list STATUS = list(WorkerStatus)    # in the order of the enum WorkerPhase
+
+
+cdef class WorkerCore:
+    """The compiled half of :class:`routilux.WorkerState`.
+
+    Thread-safety: every method may be called from any thread.
+    """
+
+    def __cinit__(self, *args, **kwargs):
+        self.states = {}
+        self.posters = {}
+
+    def _build(
+        self, engine, Ledger ledger, Clock clock, Plan plan, str worker_id, int pool_size, bint metered
+    ):
+        """Allocate the cells of a plan. The engine calls it once, before anything else."""
+        self.engine = engine
+        self.ledger = ledger
+        self.clock = clock
+        self.plan = plan
+        self.ident = Ident(worker_id, plan.flow_id, ledger.prefix, self, engine)
+        self.cells = <cell_t*>calloc(len(plan.nodes) + 1, sizeof(cell_t))
+        self.slots = <slot_t*>calloc(plan.n_slots + 1, sizeof(slot_t))
+        self.events = <event_t*>calloc(plan.n_events + 1, sizeof(event_t))
+        self.targets = <slot_t**>calloc(len(plan.edges) + 1, sizeof(slot_t*))
+        if not (self.cells and self.slots and self.events and self.targets):
+            raise MemoryError("no memory for the queues of a worker")
+        self.n_cells = len(plan.nodes)
+        self.build_cells(pool_size, metered)
+        self.build_routes()
+        self.phase = WORKER_RUNNING
+
+    cdef int build_cells(self, int pool_size, bint metered) except -1:
+        cdef cell_t* cell
+        cdef slot_t* slot = self.slots
+        cdef event_t* event = self.events
+        cdef Node node
+        cdef Slot definition
+        for node in self.plan.nodes:
+            cell = &self.cells[node.index]
+            cell.node = <PyObject*>node
+            cell.index = node.index
+            cell.rank = node.rank
+            cell.policy = node.template
+            cell.limit = pool_size if node.concurrency is None else node.concurrency
+            cell.slots = slot
+            cell.events = event
+            cell.n_slots = len(node.slots)
+            cell.n_events = len(node.event_index)
+            if metered:
+                cell.meter = <meter_t*>calloc(1, sizeof(meter_t))
+                if cell.meter == NULL:
+                    raise MemoryError("no memory for the meters of a worker")
+            for definition in node.slots:
+                slot.bound = definition.max_queue_length
+                slot.overflow = OVERFLOW_RULES.index(definition.overflow)
+                slot.inert = cell.policy.kind == POLICY_NONE
+                slot.index = <int>(slot - cell.slots)
+                slot.cell = cell
+                slot += 1
+            event += cell.n_events
+        return 0
+
+    cdef int build_routes(self) except -1:
+        # Counting sort by event: targets of one event lie side by side, in the order
+        # of connecting.
+        cdef event_t* events
+        cdef event_t* end = self.events + self.plan.n_events
+        cdef slot_t** place = self.targets
+        for source, event, _, _ in self.plan.edges:
+            self.cells[<int>source].events[<int>event].n_targets += 1
+        events = self.events
+        while events < end:
+            events.targets = place
+            place += events.n_targets
+            events.n_targets = 0
+            events += 1
+        for source, event, target, index in self.plan.edges:
+            events = &self.cells[<int>source].events[<int>event]
+            events.targets[events.n_targets] = self.slot_of(target, index)
+            events.n_targets += 1
+        return 0
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.slots != NULL:
+            for i in range(self.plan.n_slots):
+                slot_free(&self.slots[i])
+        if self.cells != NULL:
+            for i in range(self.n_cells):
+                rlx_xdecref(self.cells[i].message)
+                free(self.cells[i].meter)
+        free(self.cells)
+        free(self.slots)
+        free(self.events)
+        free(self.targets)
+
+    cdef slot_t* slot_of(self, int cell, int slot) noexcept nogil:
+        return &self.cells[cell].slots[slot]
+
+    cdef void push_ready(self, cell_t* cell, cell_t* after) noexcept nogil:
+        # Under the lock. Behind `after`, or at the head when it is NULL.
+        cdef cell_t* before = self.ready_head if after == NULL else after.next
+        cell.ready = True
+        cell.prev = after
+        cell.next = before
+        if after != NULL:
+            after.next = cell
+        else:
+            self.ready_head = cell
+        if before != NULL:
+            before.prev = cell
+        else:
+            self.ready_tail = cell
+        self.n_ready += 1
+
+    cdef void unlink_ready(self, cell_t* cell) noexcept nogil:
+        # Under the lock.
+        if cell.prev != NULL:
+            cell.prev.next = cell.next
+        else:
+            self.ready_head = cell.next
+        if cell.next != NULL:
+            cell.next.prev = cell.prev
+        else:
+            self.ready_tail = cell.prev
+        cell.next = cell.prev = NULL
+        cell.ready = False
+        self.n_ready -= 1
+
+    cdef void remember_post(self, uint64_t seq, object named):
+        # The document asks a WorkerState for the job that the calling thread posted.
+        cdef unsigned long me = PyThread_get_thread_ident()
+        if self.poster != me:
+            with cython.critical_section(self):
+                if self.poster_seq:
+                    self.posters[self.poster] = self.posted_id()
+                self.poster = me
+                self.poster_seq = seq
+                self.last_job_id = named
+            return
+        self.poster_seq = seq
+        self.last_job_id = named
+
+    cdef object posted_id(self):
+        if self.last_job_id is not None:
+            return self.last_job_id
+        return f"job_{self.ident.prefix}{self.poster_seq:06x}"
+
+    @property
+    def job_id(self):
+        """Id of the job that the calling thread posted last to this worker, or None."""
+        cdef unsigned long me = PyThread_get_thread_ident()
+        with cython.critical_section(self):
+            if self.poster == me and self.poster_seq:
+                return self.posted_id()
+            return self.posters.get(me)
+
+    @property
+    def worker_id(self):
+        return self.ident.worker_id
+
+    @property
+    def flow_id(self):
+        return self.ident.flow_id
+
+    @property
+    def status(self):
+        return STATUS[self.phase]
+
+    @property
+    def routine_states(self):
+        """A snapshot of all routine states: routine id to state."""
+        with cython.critical_section(self):
+            return dict(self.states)
+
+    def get_routine_state(self, routine_id, default=None):
+        """Return a shallow copy of a routine's state.
+
+        Args:
+            routine_id: the routine.
+            default: what to return when it has no state.
+        """
+        with cython.critical_section(self):
+            state = self.states.get(routine_id)
+        return default if state is None else dict(state)
+
+    def update_routine_state(self, routine_id, state):
+        """Replace a routine's state.
+
+        Args:
+            routine_id: the routine.
+            state: a dict; its values may be anything.
+
+        Raises:
+            TypeError: ``state`` is not a dict.
+        """
+        if not isinstance(state, dict):
+            raise TypeError(
+                f"the state of routine {routine_id!r} must be a dict, not {state!r}"
+            )
+        fresh = dict(state)
+        with cython.critical_section(self):
+            old = self.states.get(routine_id)
+            self.states[routine_id] = fresh
+        del old
+
+    def update_routine_state_with(self, routine_id, update):
+        """Replace a routine's state by ``update(state)``, atomically.
+
+        ``update`` gets a copy (``{}`` when there is no state) and returns the new dict.
+        It runs without a lock, and again when another thread was faster: it should do
+        nothing but compute.
+
+        Returns:
+            A copy of the new state.
+
+        Example:
+            >>> worker_state.update_routine_state_with(
+            ...     "counter", lambda state: {"n": state.get("n", 0) + 1})
+            {'n': 1}
+        """
+        while True:
+            with cython.critical_section(self):
+                old = self.states.get(routine_id)
+            fresh = update({} if old is None else dict(old))
+            if not isinstance(fresh, dict):
+                raise TypeError(
+                    f"the state of routine {routine_id!r} must be a dict, not {fresh!r}"
+                )
+            fresh = dict(fresh)
+            with cython.critical_section(self):
+                won = self.states.get(routine_id) is old
+                if won:
+                    self.states[routine_id] = fresh
+            if won:
+                return dict(fresh)
+
+    def get_slot(self, routine_id, slot):
+        """Return the view of one of this worker's queues.
+
+        Raises:
+            ValueError: the flow has no such routine or slot; the message lists them.
+        """
+        cdef Node node = self.node_of(routine_id)
+        if slot not in node.slot_index:
+            raise ValueError(
+                f"Slot {slot!r} not found in routine {routine_id!r} of flow"
+                f" {self.flow_id!r}. {name_hint(str(slot), node.slot_index, 'slots')}"
+            )
+        return self.views(node)[slot]
+
+    def node_of(self, routine_id):
+        if routine_id not in self.plan.index:
+            hint = name_hint(str(routine_id), self.plan.index, "routines")
+            raise ValueError(
+                f"Routine {routine_id!r} not found in flow {self.flow_id!r}. {hint}"
+            )
+        return self.plan.nodes[self.plan.index[routine_id]]
+
+    def views(self, Node node):
+        """Return fresh views of all slots of a routine: name to view."""
+        return {slot.name: self.engine.view(self, node, i) for i, slot in enumerate(node.slots)}
+
+    def holders(self):
+        """Say which routines and slots hold unfinished jobs: a list of texts."""
+        cdef cell_t* cell
+        cdef Node node
+        cdef Py_ssize_t size, running
+        cdef int i
+        texts = []
+        for node in self.plan.nodes:
+            cell = &self.cells[node.index]
+            if cell.policy.kind == POLICY_NONE:
+                continue
+            rlx_lock(&self.lock)
+            running = cell.running
+            rlx_unlock(&self.lock)
+            if running:
+                texts.append(
+                    f"routine {node.routine_id!r} of flow {self.flow_id!r} is running"
+                    f" ({running} activations)"
+                )
+            for i in range(cell.n_slots):
+                rlx_lock(&self.lock)
+                size = cell.slots[i].size
+                rlx_unlock(&self.lock)
+                if size:
+                    texts.append(
+                        f"{node.labels[i]} of flow {self.flow_id!r} has {size} items"
+                        f" ({node.why()})"
+                    )
+        return texts
+
+    def rows(self):
+        """Return the meters of all routines as dicts (see monitoring.metrics)."""
+        return [self.row(node) for node in self.plan.nodes]
+
+    def row(self, Node node):
+        cdef cell_t* cell = &self.cells[node.index]
+        cdef meter_t meter
+        cdef Py_ssize_t depth, peak = 0
+        cdef int64_t dropped = 0
+        cdef int i
+        rlx_lock(&self.lock)
+        meter = cell.meter[0]
+        depth = cell.total
+        for i in range(cell.n_slots):
+            peak = max(peak, cell.slots[i].peak)
+            dropped += cell.slots[i].n_dropped
+        rlx_unlock(&self.lock)
+        return {
+            "flow_id": self.flow_id,
+            "worker_id": self.worker_id,
+            "routine_id": node.routine_id,
+            "activations": meter.activations,
+            "failures": meter.failures,
+            "retries": meter.retries,
+            "items_in": meter.items_in,
+            "items_out": meter.items_out,
+            "dropped": dropped,
+            "queue_depth": depth,
+            "queue_peak": peak,
+            "busy_seconds": meter.busy_ns / 1e9,
+            "histogram": tuple([meter.histogram[i] for i in range(64)]),
+        }
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {self.worker_id} of {self.flow_id!r}: {self.status}>"
