@@ -94,7 +94,7 @@ cdef object parked_in(WorkerCore worker):
     cdef cell_t* cell
     cdef Py_ssize_t i
     cdef Node node
-    for i in range(worker.plan.n_slots):
+    for i in range(worker.n_slots):
         slot = &worker.slots[i]
         owner = NULL
         rlx_lock(&worker.lock)

@@ -99,7 +99,7 @@ cdef bint cancel(WorkerCore worker, owner_t* owner, object reason, effects_t* fx
 cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil:
     cdef slot_t* slot
     cdef Py_ssize_t i
-    for i in range(worker.plan.n_slots):
+    for i in range(worker.n_slots):
         slot = &worker.slots[i]
         if slot.size and not slot.inert:
             purge_slot(worker, slot, fx)

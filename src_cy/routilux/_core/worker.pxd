@@ -43,6 +43,7 @@ cdef class WorkerCore:
     cdef object engine               # Engine; set once
     cdef cell_t* cells               # one per node; set once
     cdef Py_ssize_t n_cells          # set once
+    cdef Py_ssize_t n_slots          # set once; of all cells
     cdef slot_t* slots               # of all cells; set once
     cdef event_t* events             # of all cells; set once
     cdef slot_t** targets            # of all events; set once

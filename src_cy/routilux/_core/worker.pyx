@@ -65,6 +65,7 @@ cdef class WorkerCore:
         if not (self.cells and self.slots and self.events and self.targets):
             raise MemoryError("no memory for the queues of a worker")
         self.n_cells = len(plan.nodes)
+        self.n_slots = plan.n_slots
         self.build_cells(pool_size, metered)
         self.build_routes()
         self.phase = WORKER_RUNNING
@@ -121,9 +122,10 @@ cdef class WorkerCore:
         return 0
 
     def __dealloc__(self):
+        # Not through self.plan: the collector may have cleared it.
         cdef Py_ssize_t i
         if self.slots != NULL:
-            for i in range(self.plan.n_slots):
+            for i in range(self.n_slots):
                 slot_free(&self.slots[i])
         if self.cells != NULL:
             for i in range(self.n_cells):
