@@ -66,6 +66,13 @@ class EventLoopThread:
         """Whether the calling thread is the loop's."""
         return threading.current_thread() is self._thread
 
+    def cancel_all(self) -> None:
+        """Cancel what runs, without waiting for it."""
+        with self._lock:
+            loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._tasks])
+
     def stop(self, *, join: bool) -> None:
         """End the thread; the loop must have nothing left to run."""
         with self._lock:

@@ -29,6 +29,7 @@ logger = logging.getLogger("routilux")
 # An idle pump stays for a second: a post that comes meanwhile is picked up in a few
 # microseconds. Pumps on the shared pool end at once, others need its threads.
 LINGER_SECONDS = 1.0
+EXIT_SECONDS = 5.0
 
 
 class SharedPool:
@@ -141,7 +142,8 @@ class Machine:
             return
         if not self.core.wait_all(timeout):
             self.log_holders(f"jobs are unfinished after {timeout} s of shutdown")
-            self.core.cancel_all(f"unfinished after {timeout} s of shutdown")
+            self.core.cancel_all(f"not begun after {timeout} s of shutdown", begun=False)
+            self._cancel_at_exit = True
             self._close_later()
             return
         self._close(join=True)
@@ -152,6 +154,7 @@ class Machine:
         """The Runtime is gone: cancel what is queued and end without waiting."""
         if not self._closed.is_set():
             self.end(wait=False, timeout=None, cancel_pending=True)
+            self._loop.cancel_all()
         self.core.forget()
 
     def end_at_exit(self) -> None:
@@ -160,9 +163,23 @@ class Machine:
             return
         if self._cancel_at_exit:
             self.core.cancel_all("cancelled: the interpreter exits")
-            self._closed.wait()
+            self._loop.cancel_all()
+            # Logic on a pool thread is waited for by the pool's own hook.
+            self._closed.wait(EXIT_SECONDS)
         else:
             self.end(wait=True, timeout=None, cancel_pending=False)
+
+    def orphan(self) -> None:
+        """This is a fork's child: no thread came along, so nothing is to be waited for."""
+        self.core.orphan()
+        self._closing = True
+        self._closed = threading.Event()
+        self._closed.set()
+
+    @property
+    def executor(self) -> ThreadPoolExecutor | None:
+        """The executor, if it belongs to this machine alone."""
+        return self._executor if self._owns_executor else None
 
     def _is_ours(self) -> bool:
         return (
@@ -221,6 +238,17 @@ def end_all() -> None:
     for machine in list(MACHINES):
         machine.end_at_exit()
 
+
+def orphan_all() -> None:
+    """Forget the parent's machines; runs in the child of a fork."""
+    for machine in list(MACHINES):
+        machine.orphan()
+    MACHINES.clear()
+    SharedPool.executor = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=orphan_all)
 
 # The pool's own exit hook refuses new pump tasks; hooks run in reverse order, and
 # importing concurrent.futures.thread above made ours the later one. The function has

@@ -13,7 +13,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from routilux._core import Event, RoutineCore, Slot, get_current_routine_id
+from routilux._core import (
+    Event,
+    RoutineCore,
+    Slot,
+    get_current_routine_id,
+    logic_style,
+)
 from routilux.error_handler import ErrorHandler
 
 __all__ = ["Event", "Routine", "Slot"]
@@ -52,6 +58,7 @@ class Routine(RoutineCore):
         self._events: dict[str, Event] = {}
         self._config: dict[str, Any] = {}
         self._logic: Callable[..., Any] | None = None
+        self._logic_style: tuple[bool, tuple[str, ...]] | None = None
         self._activation_policy: Callable[..., Any] | None = None
         self._error_handler: ErrorHandler | None = None
         self._concurrency: int | None = 1
@@ -138,6 +145,7 @@ class Routine(RoutineCore):
         if not callable(logic):
             raise TypeError(f"logic of {self!r} must be callable, not {logic!r}")
         self._logic = logic
+        self._logic_style = logic_style(logic)
         return self
 
     def set_activation_policy(self, policy: Callable[..., Any]) -> Routine:

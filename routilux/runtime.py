@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
@@ -107,7 +108,7 @@ class Runtime(RuntimeCore):
         check_size("max_queue_size", max_queue_size, 1)
         check_size("job_history", job_history, 0)
         if engine not in ("threads", "inline"):
-            raise ValueError(f"engine must be 'threads' or 'inline', not {engine!r}")
+            raise ValueError(f"unknown engine {engine!r}: use 'threads' or 'inline'")
         self.thread_pool_size = thread_pool_size
         self.max_queue_size = max_queue_size
         self.enable_monitoring = bool(enable_monitoring)
@@ -216,8 +217,8 @@ class Runtime(RuntimeCore):
         Args:
             wait: Return when all jobs are finished and all threads joined. With False
                 it returns at once, and the threads end by themselves.
-            timeout: Seconds to wait; jobs unfinished then are cancelled, and threads
-                whose logic still runs end when it returns.
+            timeout: Seconds to wait. Jobs that have not begun by then are cancelled;
+                the others go on, and the threads end after them.
             cancel_pending: Cancel what is queued instead of finishing it.
         """
         self._machine.end(wait=wait, timeout=timeout, cancel_pending=cancel_pending)
@@ -233,6 +234,11 @@ class Runtime(RuntimeCore):
         rows = [row for worker in self._machine.workers() for row in worker.rows()]
         return collect(rows, self.core.counts())
 
+    @property
+    def thread_pool(self) -> ThreadPoolExecutor | None:
+        """The executor that the runtime owns; None when it shares one, or has none."""
+        return self._machine.executor
+
     def _find_flow(self, flow: object) -> Flow:
         if isinstance(flow, Flow):
             return flow
@@ -241,7 +247,8 @@ class Runtime(RuntimeCore):
         registry = FlowRegistry.get_instance()
         found = registry.find(flow)
         if found is None:
-            known = sorted({item.flow_id for item in registry.list_all()})
+            ids = {item.flow_id for item in registry.list_all()}
+            known = sorted(ids.union(registry.near(flow)))
             hint = name_hint(flow, known, "flows")
             raise ValueError(f"Flow {flow!r} not found in the registry. {hint}")
         return found

@@ -8,14 +8,36 @@ method; the history is a bounded deque, whose append is atomic.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from routilux._core import WorkerCore, WorkerStatus, get_current_routine_id
 
-__all__ = ["WorkerState", "WorkerStatus"]
+__all__ = ["ExecutionRecord", "WorkerState", "WorkerStatus"]
 
 MAX_HISTORY = 1000
+
+
+@dataclass(frozen=True)
+class ExecutionRecord:
+    """One entry of a worker's history.
+
+    Attributes:
+        routine_id: The routine that it is about.
+        event_name: What happened, in a word.
+        data: Facts worth keeping.
+        timestamp: When it was written, UTC.
+    """
+
+    routine_id: str
+    event_name: str
+    data: dict[str, Any] = field(default_factory=dict)
+    timestamp: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain values."""
+        return asdict(self) | {"timestamp": self.timestamp.isoformat()}
 
 
 class WorkerState(WorkerCore):
@@ -39,7 +61,7 @@ class WorkerState(WorkerCore):
     """
 
     def __init__(self) -> None:
-        self._history: deque[dict[str, Any]] = deque(maxlen=MAX_HISTORY)
+        self._history: deque[ExecutionRecord] = deque(maxlen=MAX_HISTORY)
 
     @property
     def current_routine_id(self) -> str | None:
@@ -47,7 +69,7 @@ class WorkerState(WorkerCore):
         return get_current_routine_id()
 
     @property
-    def execution_history(self) -> list[dict[str, Any]]:
+    def execution_history(self) -> list[ExecutionRecord]:
         """Entries of `record_execution`, oldest first."""
         return list(self._history)
 
@@ -62,10 +84,5 @@ class WorkerState(WorkerCore):
             data: Facts worth keeping.
         """
         self._history.append(
-            {
-                "routine_id": routine_id,
-                "event_name": event_name,
-                "data": {} if data is None else data,
-                "timestamp": datetime.now(timezone.utc).isoformat(),
-            }
+            ExecutionRecord(routine_id, event_name, {} if data is None else data)
         )

@@ -23,7 +23,7 @@ try:
         owner_variable,
     )
     from routilux._core.job import JobContext, JobError, JobStatus
-    from routilux._core.routine import Plan
+    from routilux._core.routine import Plan, logic_style
     from routilux._core.slot import Slot
     from routilux._core.worker import WorkerCore, WorkerStatus
 except ModuleNotFoundError as error:
@@ -58,6 +58,7 @@ __all__ = [
     "get_current_routine_id",
     "get_current_worker_state",
     "immediate_policy",
+    "logic_style",
     "owner_variable",
     "set_hooks",
     "set_post_result",

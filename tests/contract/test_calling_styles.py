@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import inspect
 
 import pytest
 
@@ -54,6 +53,12 @@ class Bound:
 
 class SlotDataObject(Bound):
     def __call__(self, slot_data, policy_message, worker_state):
+        self.slot_data_style(slot_data, policy_message, worker_state)
+
+
+class AsyncObject(Bound):
+    async def __call__(self, slot_data, policy_message, worker_state):
+        await asyncio.sleep(0)
         self.slot_data_style(slot_data, policy_message, worker_state)
 
 
@@ -128,6 +133,22 @@ def partial_lists(got):
     return functools.partial(logic, got)
 
 
+def async_partial(got):
+    async def logic(target, slot_data, policy_message, worker_state):
+        await asyncio.sleep(0)
+        target.append((slot_data, policy_message, worker_state))
+
+    return functools.partial(logic, got)
+
+
+def async_wrapped(got):
+    @functools.wraps(Bound(got).async_style)
+    def wrapper(*args, **kwargs):
+        return wrapper.__wrapped__(*args, **kwargs)
+
+    return wrapper
+
+
 def wrapped(got):
     @functools.wraps(slot_data_function(got))
     def wrapper(*args, **kwargs):
@@ -153,6 +174,9 @@ STYLES = {
     "slot_data, partial": partial,
     "slot_data, wrapped": wrapped,
     "slot_data, async": lambda got: Bound(got).async_style,
+    "slot_data, async object": AsyncObject,
+    "slot_data, async partial": async_partial,
+    "slot_data, async wrapped": async_wrapped,
     "lists": list_function,
     "lists, other names": list_function_with_other_names,
     "lists, *lists": star_lists,
@@ -251,24 +275,25 @@ def test_type_error_inside_logic_is_not_a_reason_to_call_again(run, style):
     assert (job.status, job.error.type, len(tries)) == ("failed", "TypeError", 1)
 
 
-def test_style_is_recognised_when_logic_is_set(run):
-    looked = []
+def test_style_is_recognised_from_the_signature_never_at_run_time(
+    runtime, make_flow, finish
+):
+    got = []
 
-    class Watched:
-        @property
-        def __signature__(self):
-            looked.append(1)
-            return inspect.signature(slot_data_function([]))
+    def logic(slot_data, policy_message, worker_state):
+        got.append("not this one")
 
-        def __call__(self, slot_data, policy_message, worker_state):
-            looked.append("called")
+    def swapped(*args, **kwargs):
+        got.append((len(args), sorted(kwargs)))
 
     routine = two_slots()
-    routine.set_logic(Watched())
-    at_set = len(looked)
-    run(routine)
-    assert at_set >= 1
-    assert looked[at_set:] == ["called"]
+    routine.set_logic(logic)
+    flow = make_flow({"work": routine})
+    runtime.exec(flow)
+    logic.__code__ = swapped.__code__
+    runtime.post(flow.flow_id, "work", "a", 1)
+    finish(runtime)
+    assert got == [(3, [])]
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "logic", {}])

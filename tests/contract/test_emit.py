@@ -277,6 +277,19 @@ def test_event_without_connections_is_dropped_by_design(
     assert job.status == "completed"
 
 
+def test_what_an_event_without_connections_drops_is_counted(
+    make_runtime, stage, make_flow, finish
+):
+    flow = make_flow({"source": stage(lambda emit, item: emit("output", n=1))})
+    runtime = make_runtime(enable_monitoring=True)
+    runtime.exec(flow)
+    for number in range(3):
+        runtime.post(flow.flow_id, "source", "input", number)
+    finish(runtime)
+    row = runtime.metrics().routine("source")
+    assert row.items_out + row.dropped == 3
+
+
 def test_event_without_connections_still_knows_its_own_name(
     runtime, stage, make_flow, finish
 ):

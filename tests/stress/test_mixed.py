@@ -32,7 +32,7 @@ from routilux import (
 
 SECONDS = float(os.environ.get("ROUTILUX_STRESS_SECONDS", "10"))
 SEED = os.environ.get("ROUTILUX_STRESS_SEED")
-WAIT = 60.0
+WAIT = 30.0
 FAILURE_RATE = 0.01
 CANCEL_RATE = 0.01
 ENDS = {"completed", "failed", "cancelled"}
@@ -128,7 +128,11 @@ def build_flow(books, rng, numbers):
             source = rng.choice([index - 1, rng.randrange(index)])
             flow.connect(f"r{source}", "output", f"r{index}", "input")
     if retries:
-        flow.set_error_handler(ErrorHandler("retry", retry_delay=0.001))
+        flow.set_error_handler(
+            ErrorHandler(
+                "retry", retry_delay=0.001, retryable_exceptions=(ValueError,)
+            )
+        )
     return flow
 
 
@@ -172,7 +176,9 @@ def run_round(seed, spawn):
         share.result(WAIT)
     if not any(slot == "left" for _, slot in books.seen):  # no join: nothing parks
         assert runtime.wait_until_all_jobs_finished(WAIT), f"seed {seed}"
+    start = time.monotonic()
     runtime.shutdown(timeout=WAIT)
+    assert time.monotonic() - start < WAIT / 2, f"seed {seed}: shutdown hung"
     return books
 
 

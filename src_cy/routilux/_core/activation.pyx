@@ -21,6 +21,8 @@ from routilux._core.status cimport (
     POLICY_NONE,
 )
 
+from routilux._core.slot cimport Slot
+
 from routilux._core.slot import check_length
 
 cdef dict KINDS = {
@@ -65,6 +67,10 @@ cdef int policy_template(object policy, policy_t* out) except -1:
     else:
         raise TypeError(f"an activation policy must be callable, not {policy!r}")
     return 0
+
+
+def arrival_of(Slot slot):
+    return slot.head_stamp()
 
 
 @cython.final
@@ -130,7 +136,10 @@ cdef class Policy:
         if not any(counts.values()):
             return None
         if self.c.kind == POLICY_IMMEDIATE:
-            first = next(name for name, count in counts.items() if count)
+            first = min(
+                (name for name, count in counts.items() if count),
+                key=lambda name: arrival_of(slots[name]),
+            )
             return {name: int(name == first) for name in counts}
         if self.c.kind == POLICY_ALL_READY:
             return dict.fromkeys(counts, 1) if all(counts.values()) else None

@@ -3,4 +3,5 @@
 from routilux._core.engine cimport Engine
 
 cdef class Control(Engine):
-    pass
+    # Nothing can move before some blocked activation returns.
+    cdef bint is_stuck_everywhere(self) except -1

@@ -14,6 +14,7 @@ from routilux._core.status cimport (
     ENGINE_CLOSED,
     ENGINE_DRAINING,
     ENGINE_OPEN,
+    JOB_PENDING,
     WORKER_STOPPED,
 )
 from routilux._core.platform cimport (
@@ -25,6 +26,7 @@ from routilux._core.platform cimport (
     rlx_lock,
     rlx_store,
     rlx_unlock,
+    rlx_xdecref,
     waiter_free,
     waiter_init,
     waiter_link,
@@ -34,15 +36,19 @@ from routilux._core.platform cimport (
     wake_chain,
 )
 from routilux._core.job cimport JobContext
-from routilux._core.ledger cimport Ledger, effects_t
+from routilux._core.ledger cimport Ledger, call_one, effects_t
 from routilux._core.routine cimport Node, Plan
+from routilux._core.timer cimport timer_t
 from routilux._core.worker cimport WorkerCore
+from routilux._core.settle cimport is_stuck
 from routilux._core.flush cimport flush_cells
 from routilux._core.frame cimport current_frame, frame_t, pump_engine
 from routilux._core.engine cimport Engine, call_hook, pump_t, zero
 from routilux._core.view cimport view_of
 
 logger = logging.getLogger("routilux")
+
+cdef int64_t LAST_NS = 0x7fffffffffffffff
 
 
 @cython.final
@@ -129,7 +135,18 @@ cdef class Control(Engine):
             waiter_free(&waiter)
 
     def add_callback(self, JobContext job, callback):
-        return self.ledger.listen(job, callback)
+        """Call ``callback(job)`` when a job ended, now if it has."""
+        if not self.ledger.listen(job, callback):
+            call_one(job, callback)
+
+    def is_inline(self):
+        """Whether work is done on the threads that wait."""
+        return self.driver.is_inline()
+
+    def orphan(self):
+        """This is a fork's child: the threads are gone, so nothing can run any more."""
+        self.phase = ENGINE_CLOSED
+        self.newest.clear()
 
     def cancel_job(self, JobContext job):
         return self.cancel_for(job, "cancelled by cancel_job()")
@@ -139,6 +156,17 @@ cdef class Control(Engine):
 
     def live_jobs(self):
         return self.ledger.live_jobs()
+
+    cdef bint is_stuck_everywhere(self) except -1:
+        cdef WorkerCore worker
+        cdef bint stuck
+        for worker in list(self.workers.values()):
+            rlx_lock(&worker.lock)
+            stuck = is_stuck(worker)
+            rlx_unlock(&worker.lock)
+            if not stuck:
+                return False
+        return True
 
     def view(self, WorkerCore worker, Node node, int index):
         return view_of(worker, node, index)
@@ -196,10 +224,18 @@ cdef class Control(Engine):
             self.quiet()
         return first
 
-    def cancel_all(self, text):
-        """Cancel every job that is not finished."""
+    def cancel_all(self, text, bint begun=True):
+        """Cancel every job that is not finished; only those not begun if not `begun`."""
+        cdef JobContext job
         for job in self.live_jobs():
-            self.cancel_for(job, text)
+            if begun or job.state == JOB_PENDING:
+                self.cancel_for(job, text)
+
+    def drop_timers(self):
+        cdef timer_t timer
+        while self.clock.pop_due(LAST_NS, &timer):
+            rlx_xdecref(timer.activation)
+            rlx_xdecref(timer.worker)
 
     def close(self):
         """No job lives and none will come: end the pumps and let go of the workers."""
@@ -221,6 +257,11 @@ cdef class Control(Engine):
             PyThread_release_lock(sleepers.bell)
             sleepers = pump
         self.driver.nudge()
+        self.drop_timers()
+        rlx_lock(&self.lock)
+        while self.runq_head != NULL:
+            worker = self.pop_runq()
+        rlx_unlock(&self.lock)
         self.newest.clear()
         workers = list(self.workers.values())
         self.workers.clear()

@@ -25,7 +25,7 @@ from routilux._core.status cimport (
     POLICY_INTERVAL,
     TIMER_CHECK,
 )
-from routilux._core.platform cimport WAIT_HELP, rlx_wall_ns, waiter_pick, waiter_t
+from routilux._core.platform cimport WAIT_HELP, rlx_incref, rlx_wall_ns, waiter_pick, waiter_t
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.ledger cimport litter, park, unpark
 from routilux._core.slot cimport slot_at, slot_take
@@ -115,6 +115,7 @@ cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nog
         when = oldest_stamp(cell) + cell.policy.wait_ns
     i = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
     if i >= 0:
+        rlx_incref(<PyObject*>worker)
         cell.timed = True
         worker.timers += 1
         if i:

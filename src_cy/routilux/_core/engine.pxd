@@ -54,7 +54,7 @@ cdef class Engine:
     cdef readonly bint metered       # enable_monitoring; set once
     cdef int phase                   # EnginePhase
     cdef int64_t linger_us           # how long an idle pump stays; set once
-    cdef PyObject* runq_head         # workers that may have ready work; borrowed links
+    cdef PyObject* runq_head         # workers that may have ready work; owned references
     cdef PyObject* runq_tail
     cdef int64_t runq_len            # also read without lock
     cdef pump_t* pumps               # all pumps

@@ -19,10 +19,12 @@ from routilux._core.platform cimport (
     PyThread_allocate_lock,
     PyThread_free_lock,
     PyThread_release_lock,
+    rlx_incref,
     rlx_load,
     rlx_lock,
     rlx_store,
     rlx_unlock,
+    rlx_xdecref,
     waiter_pick,
     waiter_sleep,
     wake_chain,
@@ -136,6 +138,7 @@ cdef class Engine:
         rlx_lock(&self.lock)
         if not worker.in_runq:
             rlx_store(&worker.in_runq, 1)
+            rlx_incref(<PyObject*>worker)       # the queue's
             worker.run_next = NULL
             if self.runq_tail != NULL:
                 (<WorkerCore>self.runq_tail).run_next = <PyObject*>worker
@@ -209,6 +212,7 @@ cdef class Engine:
         # Under the lock. From here on the worker may be queued again, which is why the
         # flag goes before anybody looks at the worker's ready list.
         cdef PyObject* first = self.runq_head
+        cdef WorkerCore worker
         if first == NULL:
             return None
         self.runq_head = (<WorkerCore>first).run_next
@@ -217,7 +221,9 @@ cdef class Engine:
         (<WorkerCore>first).run_next = NULL
         rlx_store(&(<WorkerCore>first).in_runq, 0)
         rlx_store(&self.runq_len, self.runq_len - 1)
-        return <WorkerCore>first
+        worker = <WorkerCore>first
+        rlx_xdecref(first)                      # never the last one: `worker` has it
+        return worker
 
     cdef WorkerCore next_worker(self, pump_t* pump):
         # Where a pump goes next; sleeps for `linger` when there is nothing. None: end.
@@ -405,6 +411,7 @@ cdef class Engine:
             else:
                 check_time(worker, cell, self.clock.now(), &fx)
             rlx_unlock(&worker.lock)
+            rlx_xdecref(timer.worker)
             self.apply(worker, &fx, False)
         return 0
 

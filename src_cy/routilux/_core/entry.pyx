@@ -22,10 +22,12 @@ from routilux._core.platform cimport (
     deadline_of,
     rlx_incref,
     rlx_lock,
+    rlx_monotonic_ns,
     rlx_unlock,
     waiter_free,
     waiter_init,
     waiter_link,
+    waiter_sleep,
     waiter_t,
 )
 from routilux._core.job cimport JobContext, new_job
@@ -54,6 +56,9 @@ cdef enum:
     JOB_ENDED
     NO_MEMORY
 
+cdef int64_t LOOK_AGAIN_NS = 20000000
+
+cdef object MISSING = object()
 cdef object POST_RESULT = tuple          # the class of what post() returns
 
 
@@ -81,6 +86,9 @@ cdef extern from *:
 
 
 cdef object unknown(what, name, names, where):
+    if not isinstance(name, str):
+        parameter = {"Slot": "slot"}.get(what, f"{what.lower()}_id")
+        raise TypeError(f"{parameter} must be a string, not {name!r}")
     hint = name_hint(str(name), names, what.lower() + "s")
     return ValueError(f"{what} {name!r} not found {where}. {hint}")
 
@@ -96,7 +104,7 @@ cdef class RuntimeCore:
         flow_id=None,
         routine_id=None,
         slot=None,
-        data=None,
+        data=MISSING,
         worker_id=None,
         job_id=None,
         metadata=None,
@@ -147,6 +155,8 @@ cdef class RuntimeCore:
             routine_id = routine_name
         if slot_name is not None:
             slot = slot_name
+        if data is MISSING:
+            raise TypeError("post() needs data; give None to post None")
         worker = self.worker_for(flow_id, worker_id)
         index = worker.plan.index.get(routine_id)
         if index is None:
@@ -328,17 +338,16 @@ cdef int refuse(WorkerCore worker, slot_t* slot, JobContext job, int result) exc
 cdef bint await_place(
     Control core, WorkerCore worker, frame_t* frame, int64_t deadline
 ) except -1:
-    # True: enter although the bound is reached. Logic holds its own job open, so waiting
-    # could be waiting for itself; it helps, and when there is nothing to help, goes in.
+    # True: enter although the bound is reached.
     cdef Ledger ledger = core.ledger
     cdef waiter_t waiter
     cdef bint woken, full
     if deadline == 0:
         raise no_place(core, worker)
-    if frame != NULL or pump_engine() == <void*>core:
-        if frame != NULL and depth_of(frame) < HELP_DEPTH:
-            return not help_once(<WorkerCore>frame.worker, NULL)
-        return True
+    if frame != NULL:
+        return await_place__logic(core, worker, frame, deadline)
+    if pump_engine() == <void*>core:
+        return True             # a callback or __del__: it holds up a pump
     waiter_init(&waiter, WAIT_ROOM, NULL)
     try:
         rlx_lock(&ledger.lock)
@@ -352,6 +361,45 @@ cdef bint await_place(
             raise no_place(core, worker)
     finally:
         waiter_free(&waiter)
+    return False
+
+
+cdef bint await_place__logic(
+    Control core, WorkerCore worker, frame_t* frame, int64_t deadline
+) except -1:
+    # Logic holds its own job open, so waiting may be waiting for itself: it helps, and
+    # when nothing of the runtime can move before it returns, it is refused. Others may
+    # block later without telling, which is why it looks again from time to time.
+    cdef WorkerCore mine = <WorkerCore>frame.worker
+    cdef Ledger ledger = core.ledger
+    cdef waiter_t waiter
+    cdef int64_t until = rlx_monotonic_ns() + LOOK_AGAIN_NS
+    cdef bint full
+    if depth_of(frame) < HELP_DEPTH and help_once(mine, NULL):
+        return False
+    rlx_lock(&mine.lock)
+    mine.blocked += 1
+    rlx_unlock(&mine.lock)
+    waiter_init(&waiter, WAIT_ROOM, NULL)
+    try:
+        if core.is_stuck_everywhere():
+            raise no_place(core, worker)
+        if deadline >= 0 and deadline < until:
+            until = deadline
+        rlx_lock(&ledger.lock)
+        full = not ledger.has_room()
+        if full:
+            waiter_link(&ledger.room_waiters, &waiter)
+        rlx_unlock(&ledger.lock)
+        if full:
+            waiter_sleep(&ledger.room_waiters, &waiter, &ledger.lock, until)
+        if deadline >= 0 and rlx_monotonic_ns() >= deadline:
+            raise no_place(core, worker)
+    finally:
+        waiter_free(&waiter)
+        rlx_lock(&mine.lock)
+        mine.blocked -= 1
+        rlx_unlock(&mine.lock)
     return False
 
 

@@ -10,6 +10,7 @@ job travels down its chain: setting it costs 40 to 120 ns, reading it 4.
 from cpython.contextvars cimport PyContextVar_Get, PyContextVar_New, PyContextVar_Set
 from cpython.ref cimport Py_DECREF
 
+from routilux._core.platform cimport rlx_lock, rlx_unlock
 from routilux._core.job cimport JobContext, JobGroup, jobs_of, newest_job
 from routilux._core.worker cimport Activation
 from routilux._core.routine cimport Node
@@ -135,14 +136,35 @@ def get_current_worker_state():
 def get_current_routine_id():
     """Return the id of the routine whose logic is calling, None outside of logic.
 
-    Another thread that carries the activation's context is told the job, not this.
+    On another thread that carries the context, None as well while the job has more
+    than one routine at work: the context tells the job only.
     """
     cdef frame_t* frame = current_frame()
     cdef PyObject* value
     if frame != NULL:
         return (<Node>frame.act.cell.node).routine_id
     value = context_value()
-    if value != NULL and type(<object>value) is Activation:
+    if value == NULL:
+        return None
+    if type(<object>value) is Activation:
         if (<Activation>value).c.cell != NULL:
             return (<Node>(<Activation>value).c.cell.node).routine_id
-    return None
+        return None
+    return working_for(worker_in_context(), owner_of(value))
+
+
+cdef object working_for(WorkerCore worker, owner_t* owner):
+    # The routine that is at work for an owner, if there is just one.
+    cdef Py_ssize_t i
+    cdef cell_t* found = NULL
+    if worker is None:
+        return None
+    rlx_lock(&worker.lock)
+    for i in range(worker.n_cells):
+        if worker.cells[i].running and worker.cells[i].current == owner:
+            if found != NULL:
+                found = NULL
+                break
+            found = &worker.cells[i]
+    rlx_unlock(&worker.lock)
+    return None if found == NULL else (<Node>found.node).routine_id

@@ -56,6 +56,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
         return judge__policy(worker, act, error)
     if act.owner.dead or is_dead(act.owner):
         return OUTCOME_OK           # a retry whose job ended meanwhile
+    act.cell.current = act.owner
     frame.worker = <PyObject*>worker
     frame.act = act
     set_context(act.owner.obj)
@@ -69,7 +70,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
             result = call__by_slot(worker, act, node)
     except BaseException as error:
         set_frame(frame.up)
-        if not isinstance(error, Exception):
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
             fatal.append(error)
         outcome = judge(worker, act, error)
     else:
@@ -326,6 +327,7 @@ cdef int wait_to_retry(WorkerCore worker, activation_t* act, double delay) excep
     cdef cell_t* cell = activation.c.cell
     cdef int first
     rlx_incref(<PyObject*>activation)
+    rlx_incref(<PyObject*>worker)
     rlx_lock(&worker.lock)
     worker.timers += 1
     first = worker.clock.arm(
@@ -340,6 +342,7 @@ cdef int wait_to_retry(WorkerCore worker, activation_t* act, double delay) excep
     rlx_unlock(&worker.lock)
     if first < 0:
         rlx_xdecref(<PyObject*>activation)
+        rlx_xdecref(<PyObject*>worker)
         act[0] = activation.c
         memset(&activation.c, 0, sizeof(activation_t))
         return fail_all(worker, act, MemoryError("no memory for a retry's timer"))

@@ -287,8 +287,7 @@ cdef class JobContext:
         if not callable(callback):
             raise TypeError(f"callback must be callable, not {callback!r}")
         self.show()
-        if not self.ident.engine.add_callback(self, callback):
-            callback(self)
+        self.ident.engine.add_callback(self, callback)
 
     def __await__(self):
         return outcome_of(self).__await__()
@@ -318,6 +317,9 @@ cdef class JobContext:
 
 
 async def outcome_of(JobContext job):
+    if job.ident.engine.is_inline():
+        job.ident.engine.wait_job(job, None)    # there is nobody else to do the work
+        return job._outcome()
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
 

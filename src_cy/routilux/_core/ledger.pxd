@@ -22,6 +22,7 @@ ctypedef struct effects_t:
     bint nudge               # a timer became the earliest: the driver must hear of it
     bint quiet               # nothing moves, somebody waits: look for partial batches
 
+cdef int call_one(JobContext job, object callback) except -1
 cdef void litter(effects_t* fx, PyObject* obj) noexcept nogil
 cdef void sweep(effects_t* fx) noexcept
 

@@ -460,10 +460,15 @@ cdef int call_back(JobContext job) except -1:
         callbacks = job._callbacks
         job._callbacks = None
     for callback in callbacks or ():
-        try:
-            callback(job)
-        except BaseException:
-            logger.exception(
-                "a done callback of job %r of flow %r raised", job.job_id, job.flow_id
-            )
+        call_one(job, callback)
+    return 0
+
+
+cdef int call_one(JobContext job, object callback) except -1:
+    try:
+        callback(job)
+    except BaseException:
+        logger.exception(
+            "a done callback of job %r of flow %r raised", job.job_id, job.flow_id
+        )
     return 0

@@ -4,6 +4,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from routilux._core.job cimport owner_t
 from routilux._core.slot cimport slot_t
 from routilux._core.activation cimport policy_t
 
@@ -48,6 +49,7 @@ ctypedef struct cell_t:
     cell_t* prev
     uint64_t tag             # activation that pushed it to the ready list
     PyObject* resumed        # chain of activations whose retry is due; owned references
+    owner_t* current         # whom it works for; only compared, never followed
     PyObject* node           # Node; the plan keeps it alive
     PyObject* message        # a policy message that is free for use; owned, or NULL
     meter_t* meter           # NULL without monitoring

@@ -81,7 +81,8 @@ cdef class Node:
         if self.logic is None or not self.slots:
             self.template.kind = POLICY_NONE
         else:
-            self.by_slot, self.keywords = logic_style(self.logic)
+            style = routine._logic_style
+            self.by_slot, self.keywords = style or logic_style(self.logic)
 
     def why(self):
         """Say what the routine's policy waits for, for messages."""

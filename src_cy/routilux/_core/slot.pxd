@@ -74,4 +74,5 @@ cdef class Slot:
     cdef slot_t own
     cdef rlx_lock_t own_lock
     cdef rlx_lock_t* lock                # protects queue
+    cdef uint64_t head_stamp(self)       # arrival number of the oldest item; 0: none
     cdef int pop_c(self, PyObject** item) except -1

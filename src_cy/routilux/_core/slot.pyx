@@ -13,6 +13,8 @@ from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecr
 
 from routilux.errors import SlotQueueFullError
 
+cdef uint64_t ARRIVALS = 0       # of free-standing slots: orders what several of them hold
+
 OVERFLOW_RULES = ("block", "error", "drop_oldest", "drop_newest")
 
 
@@ -118,14 +120,24 @@ cdef class Slot:
         rlx_unlock(self.lock)
         return got
 
+    cdef uint64_t head_stamp(self):
+        cdef uint64_t stamp = 0
+        rlx_lock(self.lock)
+        if self.queue.size:
+            stamp = slot_at(self.queue, 0).stamp
+        rlx_unlock(self.lock)
+        return stamp
+
     def enqueue(self, data, emitted_from="", emitted_at=None):
         """Append ``data``; SlotQueueFullError when the queue is full."""
+        global ARRIVALS
         cdef int result = 0
         cdef bint full
         rlx_lock(self.lock)
         full = not slot_has_room(self.queue)
         if not full:
-            result = slot_put(self.queue, <PyObject*>data, NULL, 0)
+            ARRIVALS += 1
+            result = slot_put(self.queue, <PyObject*>data, NULL, ARRIVALS)
             if result == 0:
                 rlx_incref(<PyObject*>data)
         rlx_unlock(self.lock)

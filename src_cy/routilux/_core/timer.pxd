@@ -10,7 +10,7 @@ ctypedef struct timer_t:
     int64_t when             # monotonic ns
     int64_t order            # of arming: equal times fire first in, first out
     int kind                 # TimerKind
-    PyObject* worker         # WorkerCore; the engine keeps it alive while timers live
+    PyObject* worker         # WorkerCore; owned
     void* cell               # cell_t
     PyObject* activation     # TIMER_RETRY: Activation; owned
 
@@ -25,6 +25,7 @@ cdef class Clock:
     cdef int64_t virtual_ns
 
     cdef int64_t now(self) noexcept nogil
+    # Takes over one reference of worker and activation, unless the answer is -1.
     # -1: no memory; 1: it is the new earliest, the driver must hear of it; else 0.
     cdef int arm(
         self, int64_t when, int kind, PyObject* worker, void* cell, PyObject* activation

@@ -30,6 +30,7 @@ cdef class Clock:
         cdef Py_ssize_t i
         for i in range(self.size):
             rlx_xdecref(self.heap[i].activation)
+            rlx_xdecref(self.heap[i].worker)
         free(self.heap)
 
     cdef int64_t now(self) noexcept nogil:
