@@ -108,7 +108,7 @@ class Runtime(RuntimeCore):
         check_size("max_queue_size", max_queue_size, 1)
         check_size("job_history", job_history, 0)
         if engine not in ("threads", "inline"):
-            raise ValueError(f"unknown engine {engine!r}: use 'threads' or 'inline'")
+            raise ValueError(f"engine must be 'threads' or 'inline', not {engine!r}")
         self.thread_pool_size = thread_pool_size
         self.max_queue_size = max_queue_size
         self.enable_monitoring = bool(enable_monitoring)

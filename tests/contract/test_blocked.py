@@ -1,4 +1,4 @@
-"""Chapters 2 and 4: waiting for room ends, whoever waits and whatever fills the slot."""
+"""Chapters 2 and 4: waiting for room ends, whoever waits and whatever fills it."""
 
 import asyncio
 import contextvars

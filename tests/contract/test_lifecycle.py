@@ -192,7 +192,7 @@ def test_two_threads_may_shut_down_at_once():
             start.wait(10)
             runtime.shutdown()
             assert len(ran) == 50
-            print("back", flush=True)
+            sys.stdout.write("back\\n")
 
         runtime = started(record)
         enders = [threading.Thread(target=end) for _ in range(2)]

@@ -3,5 +3,4 @@
 from routilux._core.engine cimport Engine
 
 cdef class Control(Engine):
-    # Nothing can move before some blocked activation returns.
-    cdef bint is_stuck_everywhere(self) except -1
+    pass

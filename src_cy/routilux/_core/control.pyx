@@ -40,7 +40,6 @@ from routilux._core.ledger cimport Ledger, call_one, effects_t
 from routilux._core.routine cimport Node, Plan
 from routilux._core.timer cimport timer_t
 from routilux._core.worker cimport WorkerCore
-from routilux._core.settle cimport is_stuck
 from routilux._core.flush cimport flush_cells
 from routilux._core.frame cimport current_frame, frame_t, pump_engine
 from routilux._core.engine cimport Engine, call_hook, pump_t, zero
@@ -156,17 +155,6 @@ cdef class Control(Engine):
 
     def live_jobs(self):
         return self.ledger.live_jobs()
-
-    cdef bint is_stuck_everywhere(self) except -1:
-        cdef WorkerCore worker
-        cdef bint stuck
-        for worker in list(self.workers.values()):
-            rlx_lock(&worker.lock)
-            stuck = is_stuck(worker)
-            rlx_unlock(&worker.lock)
-            if not stuck:
-                return False
-        return True
 
     def view(self, WorkerCore worker, Node node, int index):
         return view_of(worker, node, index)

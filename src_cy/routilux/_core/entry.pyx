@@ -22,12 +22,10 @@ from routilux._core.platform cimport (
     deadline_of,
     rlx_incref,
     rlx_lock,
-    rlx_monotonic_ns,
     rlx_unlock,
     waiter_free,
     waiter_init,
     waiter_link,
-    waiter_sleep,
     waiter_t,
 )
 from routilux._core.job cimport JobContext, new_job
@@ -55,8 +53,6 @@ cdef enum:
     SHUT_DOWN
     JOB_ENDED
     NO_MEMORY
-
-cdef int64_t LOOK_AGAIN_NS = 20000000
 
 cdef object MISSING = object()
 cdef object POST_RESULT = tuple          # the class of what post() returns
@@ -344,10 +340,12 @@ cdef bint await_place(
     cdef bint woken, full
     if deadline == 0:
         raise no_place(core, worker)
-    if frame != NULL:
-        return await_place__logic(core, worker, frame, deadline)
-    if pump_engine() == <void*>core:
-        return True             # a callback or __del__: it holds up a pump
+    if frame != NULL or pump_engine() == <void*>core:
+        # Logic holds its own job open, and with it perhaps all that could make room:
+        # it helps, and when there is nothing to help with, it goes in.
+        if frame != NULL and depth_of(frame) < HELP_DEPTH:
+            return not help_once(<WorkerCore>frame.worker, NULL)
+        return True
     waiter_init(&waiter, WAIT_ROOM, NULL)
     try:
         rlx_lock(&ledger.lock)
@@ -361,45 +359,6 @@ cdef bint await_place(
             raise no_place(core, worker)
     finally:
         waiter_free(&waiter)
-    return False
-
-
-cdef bint await_place__logic(
-    Control core, WorkerCore worker, frame_t* frame, int64_t deadline
-) except -1:
-    # Logic holds its own job open, so waiting may be waiting for itself: it helps, and
-    # when nothing of the runtime can move before it returns, it is refused. Others may
-    # block later without telling, which is why it looks again from time to time.
-    cdef WorkerCore mine = <WorkerCore>frame.worker
-    cdef Ledger ledger = core.ledger
-    cdef waiter_t waiter
-    cdef int64_t until = rlx_monotonic_ns() + LOOK_AGAIN_NS
-    cdef bint full
-    if depth_of(frame) < HELP_DEPTH and help_once(mine, NULL):
-        return False
-    rlx_lock(&mine.lock)
-    mine.blocked += 1
-    rlx_unlock(&mine.lock)
-    waiter_init(&waiter, WAIT_ROOM, NULL)
-    try:
-        if core.is_stuck_everywhere():
-            raise no_place(core, worker)
-        if deadline >= 0 and deadline < until:
-            until = deadline
-        rlx_lock(&ledger.lock)
-        full = not ledger.has_room()
-        if full:
-            waiter_link(&ledger.room_waiters, &waiter)
-        rlx_unlock(&ledger.lock)
-        if full:
-            waiter_sleep(&ledger.room_waiters, &waiter, &ledger.lock, until)
-        if deadline >= 0 and rlx_monotonic_ns() >= deadline:
-            raise no_place(core, worker)
-    finally:
-        waiter_free(&waiter)
-        rlx_lock(&mine.lock)
-        mine.blocked -= 1
-        rlx_unlock(&mine.lock)
     return False
 
 
