@@ -162,6 +162,21 @@ cdef class Control(Engine):
     def all_workers(self):
         return list(self.workers.values())
 
+    def debug(self):
+        """Return the state of pumps and waits as a dict, for tests and bug reports."""
+        return {
+            "phase": self.phase,
+            "admitted": self.ledger.admitted,
+            "live": self.ledger.live,
+            "pumps": self.n_pumps,
+            "parked": self.n_parked,
+            "runq": self.runq_len,
+            "keeper_asleep": self.keeper_asleep,
+            "beats": self.beats,
+            "room_waiters": self.ledger.room_waiters.head != NULL,
+            "next_timer": self.clock.next_ns,
+        }
+
     def counts(self):
         """Return the numbers of jobs and pumps as a dict."""
         return {
@@ -183,7 +198,7 @@ cdef class Control(Engine):
             rlx_lock(&worker.lock)
             flush_cells(worker, -1, &fx)
             rlx_unlock(&worker.lock)
-            self.apply(worker, &fx, False)
+            self.apply(worker, &fx)
 
     def drain(self):
         """Refuse posts from now on; returns False when that had happened before."""

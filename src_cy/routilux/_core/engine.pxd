@@ -67,8 +67,8 @@ cdef class Engine:
     cdef dict workers                # worker_id -> WorkerCore, in the order of exec()
     cdef dict newest                 # flow_id -> newest running WorkerCore
 
-    cdef int apply(self, WorkerCore worker, effects_t* fx, bint returns) except -1
-    cdef int runnable(self, WorkerCore worker, bint returns) except -1
+    cdef int apply(self, WorkerCore worker, effects_t* fx) except -1
+    cdef int runnable(self, WorkerCore worker) except -1
     cdef WorkerCore pop_runq(self)
     cdef WorkerCore next_worker(self, pump_t* pump)
     cdef int join(self, pump_t* pump) except -1

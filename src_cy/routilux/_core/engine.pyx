@@ -97,9 +97,9 @@ cdef class Engine:
         """Give the engine what acts for it; once, before the first worker."""
         self.driver = driver
 
-    cdef int apply(self, WorkerCore worker, effects_t* fx, bint returns) except -1:
-        # Carries out what a critical section decided. `returns`: the caller is a pump
-        # that will look at the worker again. Sleepers go before user code (__del__).
+    cdef int apply(self, WorkerCore worker, effects_t* fx) except -1:
+        # Carries out what a critical section decided. Sleepers go before user code
+        # (__del__, callbacks, hooks).
         cdef list ended = None
         if fx.done != NULL:
             if HOOKS is not None:
@@ -107,7 +107,7 @@ cdef class Engine:
             self.ledger.finish(fx)
         if fx.runnable:
             fx.runnable = False
-            self.runnable(worker, returns)
+            self.runnable(worker)
         if fx.wake != NULL:
             wake_chain(fx.wake)
             fx.wake = NULL
@@ -131,8 +131,10 @@ cdef class Engine:
             self.quiet()
         return 0
 
-    cdef int runnable(self, WorkerCore worker, bint returns) except -1:
-        # The worker has ready work: queue it, and see to it that a pump comes by.
+    cdef int runnable(self, WorkerCore worker) except -1:
+        # The worker has ready work: queue it, and see to it that a pump comes by. One
+        # that is awake looks at the queue before it parks; if it blocks, the keeper
+        # notices.
         cdef pump_t* sleeper = NULL
         cdef bint start = False, nudge = False
         rlx_lock(&self.lock)
@@ -147,8 +149,8 @@ cdef class Engine:
             self.runq_tail = <PyObject*>worker
             rlx_store(&self.runq_len, self.runq_len + 1)
         if self.driver.is_inline():
-            nudge = not returns
-        elif returns or self.n_pumps > self.n_parked:
+            nudge = True
+        elif self.n_pumps > self.n_parked:
             nudge = self.keeper_asleep
         elif self.parked != NULL:
             sleeper = self.unpark()
@@ -339,7 +341,7 @@ cdef class Engine:
             rlx_lock(&worker.lock)
             moved |= flush_lowest(worker, &fx)
             rlx_unlock(&worker.lock)
-            self.apply(worker, &fx, False)
+            self.apply(worker, &fx)
         return moved
 
     cdef int cancel_parked(self) except -1:
@@ -368,7 +370,7 @@ cdef class Engine:
         while done and worker.slot_waiters.head != NULL:
             waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
         rlx_unlock(&worker.lock)
-        self.apply(worker, &fx, False)
+        self.apply(worker, &fx)
         if done and worker.timers:
             self.hurry()
         return done
@@ -412,7 +414,7 @@ cdef class Engine:
                 check_time(worker, cell, self.clock.now(), &fx)
             rlx_unlock(&worker.lock)
             rlx_xdecref(timer.worker)
-            self.apply(worker, &fx, False)
+            self.apply(worker, &fx)
         return 0
 
 

@@ -258,7 +258,7 @@ cdef int enter(
             rlx_lock(&worker.lock)
             result = try_enter(core, worker, slot, <PyObject*>data, job, over, vetoed, frame, &fx)
             rlx_unlock(&worker.lock)
-            core.apply(worker, &fx, False)
+            core.apply(worker, &fx)
             if result == ENTERED:
                 return 0
             if result == NO_PLACE:

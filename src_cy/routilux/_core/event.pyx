@@ -185,7 +185,7 @@ cdef int emit_c(
             i += 1
             continue
         rlx_unlock(&worker.lock)
-        engine.apply(worker, &fx, frame != NULL)
+        engine.apply(worker, &fx)
         if result == PUT_REFUSED:
             raise slot_full(worker, slot, "its overflow rule is 'error'")
         if result == PUT_NO_MEMORY:
@@ -193,7 +193,7 @@ cdef int emit_c(
         wait_for_room(worker, slot, frame, -1)
         rlx_lock(&worker.lock)
     rlx_unlock(&worker.lock)
-    engine.apply(worker, &fx, frame != NULL)
+    engine.apply(worker, &fx)
     return 0
 
 

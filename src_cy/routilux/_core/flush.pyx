@@ -17,7 +17,7 @@ from routilux._core.job cimport JobContext, is_dead, jobs_of, owner_t
 from routilux._core.slot cimport slot_at, slot_t
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation
-from routilux._core.drain cimport recheck
+from routilux._core.drain cimport recheck, wake_helper
 
 
 cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil:
@@ -85,6 +85,7 @@ cdef void resume(
         worker.push_ready(cell, worker.ready_tail)
     if not worker.in_runq:
         fx.runnable = True
+    wake_helper(worker, fx)
 
 
 cdef object parked_in(WorkerCore worker):

@@ -178,7 +178,7 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
     if act.cell.limit > 1:
         recheck(worker, act.cell, worker.ready_tail, &fx)
     rlx_unlock(&worker.lock)
-    (<Engine>worker.engine).apply(worker, &fx, True)
+    (<Engine>worker.engine).apply(worker, &fx)
     if not yes:
         return False
     if act.cell.policy.kind == POLICY_CALLABLE:
@@ -247,7 +247,7 @@ cdef int judge__policy(WorkerCore worker, activation_t* act, BaseException error
     if act.owner == NULL:
         claim_all(worker, act, &fx)
     rlx_unlock(&worker.lock)
-    (<Engine>worker.engine).apply(worker, &fx, True)
+    (<Engine>worker.engine).apply(worker, &fx)
     return fail_all(worker, act, error)
 
 
@@ -268,7 +268,7 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     first = not act.cell.logged
     act.cell.logged = True
     rlx_unlock(&worker.lock)
-    (<Engine>worker.engine).apply(worker, &fx, True)
+    (<Engine>worker.engine).apply(worker, &fx)
     if first:
         logger.error(
             "routine %r of flow %r failed its job: %s (logged once; see job.error)",

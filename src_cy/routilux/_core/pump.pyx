@@ -45,7 +45,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
     if worker.n_ready and not worker.in_runq:
         fx.runnable = True
     rlx_unlock(&worker.lock)
-    engine.apply(worker, &fx, True)
+    engine.apply(worker, &fx)
     while more:
         frame.anchor = NULL
         begin(engine, pump, &act)
@@ -62,7 +62,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
             fx.runnable = True
         rlx_unlock(&worker.lock)
         clear(&act)
-        engine.apply(worker, &fx, True)
+        engine.apply(worker, &fx)
         act = following
     if fatal and engine.driver.is_inline():
         raise fatal[0]
@@ -117,7 +117,7 @@ cdef int help(WorkerCore worker, cell_t* cell) except -1:
     else:
         got = take(worker, &act, False, &fx)
     rlx_unlock(&worker.lock)
-    engine.apply(worker, &fx, True)
+    engine.apply(worker, &fx)
     if not got:
         return 0
     begin(engine, NULL, &act)
@@ -128,7 +128,7 @@ cdef int help(WorkerCore worker, cell_t* cell) except -1:
         settle(worker, &act, frame.anchor, &fx)
     rlx_unlock(&worker.lock)
     clear(&act)
-    engine.apply(worker, &fx, True)
+    engine.apply(worker, &fx)
     if frame.up != NULL:
         set_context(frame.up.act.owner.obj)
     return 1
@@ -178,5 +178,5 @@ cdef int finish_async(Activation activation, object error) except -1:
         settle(worker, &act, NULL, &fx)
     rlx_unlock(&worker.lock)
     clear(&act)
-    engine.apply(worker, &fx, False)
+    engine.apply(worker, &fx)
     return 0

@@ -20,7 +20,7 @@ from routilux._core.platform cimport rlx_xdecref, waiter_pick
 from routilux._core.job cimport JobContext, JobGroup, is_dead
 from routilux._core.ledger cimport litter, release, unpark
 from routilux._core.slot cimport entry_t, slot_at, slot_t
-from routilux._core.drain cimport recheck, wake_slot
+from routilux._core.drain cimport recheck, recheck_held, wake_slot
 
 
 cdef void settle(
@@ -103,6 +103,8 @@ cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil:
         slot = &worker.slots[i]
         if slot.size and not slot.inert:
             purge_slot(worker, slot, fx)
+    if worker.n_held:
+        recheck_held(worker, fx)
 
 
 cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:

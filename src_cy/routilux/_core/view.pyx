@@ -38,7 +38,7 @@ cdef class QueueView(Slot):
             elif entry.owner != NULL:
                 release(worker.ledger, entry.owner, 1, &fx)
         rlx_unlock(&worker.lock)
-        (<Engine>worker.engine).apply(worker, &fx, claim != NULL)
+        (<Engine>worker.engine).apply(worker, &fx)
         return got
 
     def enqueue(self, data, emitted_from="", emitted_at=None):

@@ -333,6 +333,30 @@ cdef class WorkerCore:
                     )
         return texts
 
+    def debug(self):
+        """Return the counters of the worker as a dict, for tests and bug reports."""
+        return {
+            "queued": self.queued,
+            "ready": self.n_ready,
+            "running": self.running,
+            "blocked": self.blocked,
+            "timers": self.timers,
+            "held": self.n_held,
+            "in_runq": self.in_runq,
+            "slot_waiters": self.slot_waiters.head != NULL,
+            "cells": {
+                node.routine_id: {
+                    "total": self.cells[i].total,
+                    "running": self.cells[i].running,
+                    "ready": self.cells[i].ready,
+                    "held": self.cells[i].held,
+                    "flush": self.cells[i].flush,
+                    "parked": self.cells[i].slots[0].parked if self.cells[i].n_slots else 0,
+                }
+                for i, node in enumerate(self.plan.nodes)
+            },
+        }
+
     def rows(self):
         """Return the meters of all routines as dicts (see monitoring.metrics)."""
         return [self.row(node) for node in self.plan.nodes]
