@@ -73,15 +73,19 @@ class EventLoopThread:
         if loop is not None:
             loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._tasks])
 
-    def stop(self, *, join: bool) -> None:
-        """End the thread; the loop must have nothing left to run."""
+    def stop(self) -> None:
+        """Tell the thread to end; the loop must have nothing left to run."""
         with self._lock:
-            loop, thread = self._loop, self._thread
-            self._loop = None
-        if loop is not None and thread is not None:
+            loop, self._loop = self._loop, None
+        if loop is not None:
             loop.call_soon_threadsafe(loop.stop)
-            if join and not self.is_current():
-                thread.join()
+
+    def join(self) -> None:
+        """Wait until the thread ended, if it ever ran."""
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def _start(self) -> asyncio.AbstractEventLoop:
         with self._lock:

@@ -12,7 +12,6 @@ import concurrent.futures.thread
 import logging
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -132,7 +131,6 @@ class Machine:
 
     def end(self, *, wait: bool, timeout: float | None, cancel_pending: bool) -> None:
         """Shut down; see `Runtime.shutdown`."""
-        end = None if timeout is None else time.monotonic() + timeout
         self.core.drain()
         if cancel_pending:
             self.core.cancel_all("cancelled by a shutdown")
@@ -146,9 +144,9 @@ class Machine:
             self._cancel_at_exit = True
             self._close_later()
             return
-        self._close(join=True)
-        if not self._closed.wait(None if end is None else max(0.0, end - time.monotonic())):
-            logger.warning("routilux: threads still run after %s s of shutdown", timeout)
+        self._close()
+        self._closed.wait()
+        self._join()
 
     def abandon(self) -> None:
         """The Runtime is gone: cancel what is queued and end without waiting."""
@@ -198,7 +196,7 @@ class Machine:
     def _close_later(self) -> None:
         # Threads end by themselves: somebody has to see the last job go.
         if self.core.counts()["jobs_live"] == 0:
-            self._close(join=False)
+            self._close()
             return
         with self._lock:
             if self._closing:
@@ -209,9 +207,10 @@ class Machine:
 
     def _close_when_done(self) -> None:
         self.core.wait_all(None)
-        self._close(join=True)
+        self._close()
 
-    def _close(self, *, join: bool) -> None:
+    def _close(self) -> None:
+        # Nothing lives: tells every thread to end, and waits for none.
         with self._lock:
             if self._closing:
                 return
@@ -220,14 +219,19 @@ class Machine:
         self.core.close()
         if isinstance(self._driver, ThreadDriver):
             self._driver.stop()
-        self._loop.stop(join=join)
+        self._loop.stop()
         if self._executor is not None and self._owns_executor:
-            self._executor.shutdown(wait=join)
-        if join and self._keeper is not None:
-            self._keeper.join()
+            self._executor.shutdown(wait=False)
         for flow in flows:
             flow._release()
         self._closed.set()
+
+    def _join(self) -> None:
+        if self._executor is not None and self._owns_executor:
+            self._executor.shutdown(wait=True)
+        if self._keeper is not None:
+            self._keeper.join()
+        self._loop.join()
 
 
 MACHINES: weakref.WeakSet[Machine] = weakref.WeakSet()

@@ -304,6 +304,25 @@ def test_sync_and_async_stages_mix(runtime, chain, async_stage, stage, calls, fi
     assert {job.status for job in jobs} == {"completed"}
 
 
+def test_emit_into_full_slots_that_end_in_a_coroutine_waits_and_loses_nothing(
+    runtime, chain, async_stage, stage, calls, finish
+):
+    async def note(emit, item):
+        await asyncio.sleep(0)
+        calls.append(item["n"])
+
+    def forward(emit, item):
+        emit("output", n=item["n"])
+
+    narrow = [stage(forward, max_queue_length=1) for _ in range(2)]
+    end = async_stage(note, max_queue_length=1)
+    post = poster(runtime, chain(*narrow, end))
+    jobs = [post({"n": n}) for n in range(200)]
+    finish(runtime)
+    assert {str(job.error) for job in jobs} == {"None"}
+    assert calls == list(range(200))
+
+
 # --- failures
 
 

@@ -24,6 +24,9 @@ from routilux.monitoring.hooks import (
 
 WAIT = 20.0
 SHORT = 0.05  # long enough to see that something does not end
+no_keys_yet = pytest.mark.xfail(
+    raises=TypeError, reason="set_concurrency(n, key=...) is not built yet"
+)
 STEPS = [name for name in vars(ExecutionHooksInterface) if name.startswith("on_")]
 
 
@@ -249,6 +252,7 @@ def test_no_lock_is_held_in_eq_and_hash_of_an_item(drive, solo, record, call_bac
     assert not call_back.called.is_set()  # an item is nobody's business
 
 
+@no_keys_yet
 def test_no_lock_is_held_in_hash_of_a_key(drive, solo, record, call_back):
     class Key:
         def __hash__(self):
@@ -260,6 +264,7 @@ def test_no_lock_is_held_in_hash_of_a_key(drive, solo, record, call_back):
     drive(flow, ({"key": Key()} for _ in range(2)))
 
 
+@no_keys_yet
 def test_no_lock_is_held_in_eq_of_a_key(threaded, solo, record, spawn):
     class Key:
         def __eq__(self, other):
@@ -288,6 +293,7 @@ def test_no_lock_is_held_in_eq_of_a_key(threaded, solo, record, spawn):
     assert call_back.called.wait(WAIT)
 
 
+@no_keys_yet
 def test_no_lock_is_held_in_a_key_function(drive, solo, record, call_back):
     def key(item):
         call_back()

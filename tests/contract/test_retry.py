@@ -169,6 +169,31 @@ def test_order_is_kept_while_a_retry_waits(runtime, flaky, calls, finish):
     assert calls == [0, 0, 1, 1, 2, 2]
 
 
+def test_emit_into_the_full_slot_of_a_routine_that_waits_to_retry_is_no_hang(
+    make_runtime, make_routine, stage, make_flow, calls
+):
+    def fail_once(slot_data, policy_message, worker_state):
+        (item,) = slot_data["input"]
+        calls.append(item["n"])
+        if calls.count(item["n"]) == 1:
+            raise ValueError
+
+    def emit_twenty(emit, item):
+        for n in range(20):
+            emit("output", n=n)
+
+    routines = {
+        "work": stage(emit_twenty),
+        "next": make_routine(fail_once, max_queue_length=1),
+    }
+    flow = make_flow(routines, ("work", "output", "next", "input"))
+    flow.set_error_handler(ErrorHandler("retry", retry_delay=0.01))
+    job = poster(make_runtime(thread_pool_size=1), flow)()
+    assert job.wait(WAIT)
+    assert (job.status, job.error) == ("completed", None)
+    assert calls == [n for n in range(20) for _ in range(2)]
+
+
 def test_job_is_not_finished_while_a_retry_waits(runtime, flaky, calls):
     job = poster(runtime, flaky(1, retry_delay=0.5))("item")
     run_until(runtime, lambda: calls)

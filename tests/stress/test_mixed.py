@@ -186,6 +186,8 @@ def check(books, seed):
     """Balance the books of one round."""
     jobs = books.jobs
     assert {str(job.status) for job in jobs.values()} <= ENDS, f"seed {seed}"
+    wrong = {job.error.type for job in jobs.values() if job.status == "failed"}
+    assert wrong <= {"ValueError", "SystemExit"}, f"seed {seed}: failed by {wrong}"
     assert Counter(books.ended) == Counter(jobs.values()), f"seed {seed}"
     assert all(job.completed_at is not None for job in jobs.values()), f"seed {seed}"
     completed = {number for number, job in jobs.items() if job.status == "completed"}

@@ -1,6 +1,10 @@
 # What Python asks of a running core: see control.pyx.
 
+from routilux._core.job cimport JobContext
 from routilux._core.engine cimport Engine
 
 cdef class Control(Engine):
-    pass
+    cdef bint flush_quiet(self) except -1
+    cdef int cancel_parked(self) except -1
+    cdef bint cancel_for(self, JobContext job, object text) except -1
+    cdef int hurry(self) except -1

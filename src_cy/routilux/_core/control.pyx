@@ -9,12 +9,14 @@ import logging
 
 cimport cython
 from libc.stdint cimport int64_t
+from libc.stdlib cimport free
 
 from routilux._core.status cimport (
     ENGINE_CLOSED,
     ENGINE_DRAINING,
     ENGINE_OPEN,
     JOB_PENDING,
+    TIMER_RETRY,
     WORKER_STOPPED,
 )
 from routilux._core.platform cimport (
@@ -36,14 +38,18 @@ from routilux._core.platform cimport (
     wake_chain,
 )
 from routilux._core.job cimport JobContext
+from routilux._core.group cimport is_dead
 from routilux._core.ledger cimport Ledger, call_one, effects_t
 from routilux._core.routine cimport Node, Plan
-from routilux._core.timer cimport timer_t
-from routilux._core.worker cimport WorkerCore
-from routilux._core.flush cimport flush_cells
+from routilux._core.timer cimport Clock, timer_t
+from routilux._core.worker cimport Activation, WorkerCore
+from routilux._core.settle cimport cancel
+from routilux._core.flush cimport flush_cells, flush_lowest, parked_in
 from routilux._core.frame cimport current_frame, frame_t, pump_engine
 from routilux._core.engine cimport Engine, call_hook, pump_t, zero
 from routilux._core.view cimport view_of
+
+from routilux._core.job import JobError
 
 logger = logging.getLogger("routilux")
 
@@ -53,6 +59,80 @@ cdef int64_t LAST_NS = 0x7fffffffffffffff
 @cython.final
 cdef class Control(Engine):
     """The core of one runtime, as :class:`routilux.Runtime` uses it."""
+
+    cdef int quiet(self) except -1:
+        # Nothing moves and somebody waits: partial batches go, and at a shutdown what
+        # no policy will ever take is given up.
+        if not self.flush_quiet() and self.ledger.draining:
+            if rlx_load(&self.ledger.admitted) == 0:
+                self.cancel_parked()
+        return 0
+
+    cdef bint flush_quiet(self) except -1:
+        # The batches nearest to the sources first: what they emit may fill the others.
+        # True: something was flushed, or something still moves.
+        cdef WorkerCore worker
+        cdef effects_t fx
+        cdef bint moved = False
+        for worker in list(self.workers.values()):
+            zero(&fx)
+            rlx_lock(&worker.lock)
+            moved |= flush_lowest(worker, &fx)
+            rlx_unlock(&worker.lock)
+            self.apply(worker, &fx)
+        return moved
+
+    cdef int cancel_parked(self) except -1:
+        cdef WorkerCore worker
+        for worker in list(self.workers.values()):
+            while True:
+                found = parked_in(worker)
+                if found is None:
+                    break
+                job, label = found
+                self.cancel_for(
+                    job, f"still parked in {label} when the runtime shut down"
+                )
+        return 0
+
+    cdef bint cancel_for(self, JobContext job, text) except -1:
+        cdef WorkerCore worker = job.ident.worker
+        cdef effects_t fx
+        cdef bint done
+        if worker is None:
+            return False
+        reason = JobError("Cancelled", text)
+        zero(&fx)
+        rlx_lock(&worker.lock)
+        done = cancel(worker, &job.own, reason, &fx)
+        while done and worker.slot_waiters.head != NULL:
+            waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
+        rlx_unlock(&worker.lock)
+        self.apply(worker, &fx)
+        if done and worker.timers:
+            self.hurry()
+        return done
+
+    cdef int hurry(self) except -1:
+        # Retries of jobs that were cancelled meanwhile are due now.
+        cdef Clock clock = self.clock
+        cdef timer_t* timers
+        cdef Py_ssize_t i, n
+        rlx_lock(&clock.lock)
+        timers = clock.heap
+        n = clock.size
+        clock.heap = NULL
+        clock.size = clock.cap = 0
+        rlx_unlock(&clock.lock)
+        for i in range(n):
+            if timers[i].kind == TIMER_RETRY and is_dead((<Activation>timers[i].activation).c.owner):
+                timers[i].when = 0
+            clock.arm(
+                timers[i].when, timers[i].kind, timers[i].worker, timers[i].cell, timers[i].activation
+            )
+        free(timers)
+        self.driver.nudge()
+        return 0
 
     def add_worker(self, WorkerCore worker, flow, Plan plan, str worker_id):
         """Build a worker's queues and let posts find it."""

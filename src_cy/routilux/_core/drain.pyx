@@ -27,7 +27,7 @@ from routilux._core.status cimport (
 )
 from routilux._core.platform cimport WAIT_HELP, rlx_incref, rlx_wall_ns, waiter_pick, waiter_t
 from routilux._core.job cimport JobContext, owner_t
-from routilux._core.ledger cimport litter, park, unpark
+from routilux._core.count cimport litter, park, unpark
 from routilux._core.slot cimport slot_at, slot_take
 from routilux._core.activation cimport policy_fires
 from routilux._core.routine cimport Node
@@ -179,7 +179,10 @@ cdef bint take_cell(
         act[0] = (<Activation>resumed).c
         memset(&(<Activation>resumed).c, 0, sizeof(activation_t))
         litter(fx, resumed)
-        recheck(worker, cell, worker.ready_tail, fx)
+        if cell.resumed != NULL:
+            worker.push_ready(cell, worker.ready_tail)     # more of them are due
+        else:
+            recheck(worker, cell, worker.ready_tail, fx)
         return True
     if cell.total == 0 or cell.running >= cell.limit or cell.asking:
         return False

@@ -10,7 +10,6 @@ from routilux._core.platform cimport (
     waiter_t,
     waiters_t,
 )
-from routilux._core.job cimport JobContext
 from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.routine cimport cell_t
 from routilux._core.timer cimport Clock
@@ -73,7 +72,6 @@ cdef class Engine:
     cdef WorkerCore next_worker(self, pump_t* pump)
     cdef int join(self, pump_t* pump) except -1
     cdef int leave(self, pump_t* pump) except -1
-    cdef bint flush_quiet(self) except -1
     cdef int fire(self) except -1
     cdef pump_t* unpark(self) noexcept nogil
     cdef bint add_pumps(self, int64_t count) except -1
@@ -81,10 +79,8 @@ cdef class Engine:
     cdef void unlink(self, pump_t* pump) noexcept nogil
     cdef int launch(self) except -1
     cdef int offer_room(self) except -1
+    # Nothing moves and somebody waits; Control does something about it.
     cdef int quiet(self) except -1
-    cdef int cancel_parked(self) except -1
-    cdef bint cancel_for(self, JobContext job, object text) except -1
-    cdef int hurry(self) except -1
 
 cdef void zero(effects_t* fx) noexcept nogil
 cdef object call_hook(str name, tuple args)

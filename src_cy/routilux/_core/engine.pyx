@@ -10,7 +10,6 @@ pump that took it off the queue has yet to look at it under the worker's lock.
 
 import logging
 
-from libc.stdlib cimport free
 from libc.string cimport memset
 
 from routilux._core.status cimport ENGINE_CLOSED, TIMER_RETRY
@@ -25,17 +24,13 @@ from routilux._core.platform cimport (
     rlx_store,
     rlx_unlock,
     rlx_xdecref,
-    waiter_pick,
     waiter_sleep,
     wake_chain,
 )
-from routilux._core.job cimport is_dead, owner_t
-from routilux._core.ledger cimport sweep
+from routilux._core.job cimport owner_t
+from routilux._core.count cimport sweep
 from routilux._core.timer cimport timer_t
-from routilux._core.settle cimport cancel
-from routilux._core.flush cimport check_time, flush_lowest, parked_in, resume
-
-from routilux._core.job import JobError
+from routilux._core.flush cimport check_time, resume
 
 logger = logging.getLogger("routilux")
 
@@ -173,8 +168,10 @@ cdef class Engine:
         except BaseException:
             rlx_lock(&self.lock)
             self.n_pumps -= 1
+            closed = self.phase == ENGINE_CLOSED
             rlx_unlock(&self.lock)
-            logger.exception("routilux: no pump could be started")
+            if not closed:      # else nothing is left to run, and the pool is gone
+                logger.exception("routilux: no pump could be started")
         return 0
 
     cdef pump_t* unpark(self) noexcept nogil:
@@ -323,78 +320,7 @@ cdef class Engine:
         return 0
 
     cdef int quiet(self) except -1:
-        # Nothing moves and somebody waits: partial batches go, and at a shutdown what
-        # no policy will ever take is given up.
-        if not self.flush_quiet() and self.ledger.draining:
-            if rlx_load(&self.ledger.admitted) == 0:
-                self.cancel_parked()
-        return 0
-
-    cdef bint flush_quiet(self) except -1:
-        # The batches nearest to the sources first: what they emit may fill the others.
-        # True: something was flushed, or something still moves.
-        cdef WorkerCore worker
-        cdef effects_t fx
-        cdef bint moved = False
-        for worker in list(self.workers.values()):
-            zero(&fx)
-            rlx_lock(&worker.lock)
-            moved |= flush_lowest(worker, &fx)
-            rlx_unlock(&worker.lock)
-            self.apply(worker, &fx)
-        return moved
-
-    cdef int cancel_parked(self) except -1:
-        cdef WorkerCore worker
-        for worker in list(self.workers.values()):
-            while True:
-                found = parked_in(worker)
-                if found is None:
-                    break
-                job, label = found
-                self.cancel_for(
-                    job, f"still parked in {label} when the runtime shut down"
-                )
-        return 0
-
-    cdef bint cancel_for(self, JobContext job, text) except -1:
-        cdef WorkerCore worker = job.ident.worker
-        cdef effects_t fx
-        cdef bint done
-        if worker is None:
-            return False
-        reason = JobError("Cancelled", text)
-        zero(&fx)
-        rlx_lock(&worker.lock)
-        done = cancel(worker, &job.own, reason, &fx)
-        while done and worker.slot_waiters.head != NULL:
-            waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
-        rlx_unlock(&worker.lock)
-        self.apply(worker, &fx)
-        if done and worker.timers:
-            self.hurry()
-        return done
-
-    cdef int hurry(self) except -1:
-        # Retries of jobs that were cancelled meanwhile are due now.
-        cdef Clock clock = self.clock
-        cdef timer_t* timers
-        cdef Py_ssize_t i, n
-        rlx_lock(&clock.lock)
-        timers = clock.heap
-        n = clock.size
-        clock.heap = NULL
-        clock.size = clock.cap = 0
-        rlx_unlock(&clock.lock)
-        for i in range(n):
-            if timers[i].kind == TIMER_RETRY and is_dead((<Activation>timers[i].activation).c.owner):
-                timers[i].when = 0
-            clock.arm(
-                timers[i].when, timers[i].kind, timers[i].worker, timers[i].cell, timers[i].activation
-            )
-        free(timers)
-        self.driver.nudge()
-        return 0
+        return 0                # see control.pyx
 
     cdef int fire(self) except -1:
         # Hands on what is due. Called by the driver when the clock passed next_ns.

@@ -16,7 +16,8 @@ from routilux._core.status cimport (
     PUT_REFUSED,
 )
 from routilux._core.platform cimport rlx_lock, rlx_unlock
-from routilux._core.job cimport JobContext, newest_job
+from routilux._core.job cimport JobContext
+from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport event_t
 from routilux._core.slot cimport slot_t

@@ -13,7 +13,8 @@ from routilux._core.status cimport (
     POLICY_INTERVAL,
 )
 from routilux._core.platform cimport rlx_lock, rlx_unlock
-from routilux._core.job cimport JobContext, is_dead, jobs_of, owner_t
+from routilux._core.job cimport JobContext, owner_t
+from routilux._core.group cimport is_dead, jobs_of
 from routilux._core.slot cimport slot_at, slot_t
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation

@@ -11,7 +11,8 @@ from cpython.contextvars cimport PyContextVar_Get, PyContextVar_New, PyContextVa
 from cpython.ref cimport Py_DECREF
 
 from routilux._core.platform cimport rlx_lock, rlx_unlock
-from routilux._core.job cimport JobContext, JobGroup, jobs_of, newest_job
+from routilux._core.job cimport JobContext
+from routilux._core.group cimport JobGroup, jobs_of, newest_job
 from routilux._core.worker cimport Activation
 from routilux._core.routine cimport Node
 

@@ -29,8 +29,10 @@ from routilux._core.platform cimport (
     rlx_unlock,
     rlx_xdecref,
 )
-from routilux._core.job cimport JobGroup, error_of, is_dead, new_group, newest_job, owner_t
-from routilux._core.ledger cimport effects_t, hold, release
+from routilux._core.job cimport error_of, owner_t
+from routilux._core.group cimport JobGroup, is_dead, new_group, newest_job
+from routilux._core.ledger cimport effects_t
+from routilux._core.count cimport hold, release
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.slot cimport slot_at
 from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry

@@ -49,18 +49,5 @@ cdef class JobContext:
     # be stored in a user's object: from then on the collector sees it.
     cdef void show(self) noexcept
 
-# The jobs of one batch activation. What the batch emits belongs to the group, and the
-# group holds one count of each member until nothing of that is left.
-cdef class JobGroup:
-    cdef owner_t own
-    cdef owner_t** members           # one per item of the batch; set once, keeps them alive
-    cdef Py_ssize_t n_members
-    cdef Py_ssize_t hint             # a member that was alive when last looked at
-    cdef owner_t* newest             # the member that owns the newest item
-
 cdef JobContext new_job(Ident ident, object job_id)
-cdef JobGroup new_group(owner_t** members, Py_ssize_t n, owner_t* newest)
-cdef bint is_dead(owner_t* owner) noexcept nogil
-cdef JobContext newest_job(owner_t* owner)
-cdef list jobs_of(owner_t* owner)
 cdef object error_of(BaseException error, str routine_id)

@@ -23,8 +23,6 @@ ctypedef struct effects_t:
     bint quiet               # nothing moves, somebody waits: look for partial batches
 
 cdef int call_one(JobContext job, object callback) except -1
-cdef void litter(effects_t* fx, PyObject* obj) noexcept nogil
-cdef void sweep(effects_t* fx) noexcept
 
 cdef class Ledger:
     cdef rlx_lock_t lock             # protects all below; taken inside a worker's lock
@@ -64,9 +62,3 @@ cdef class Ledger:
     cdef bint listen(self, JobContext job, object callback) except -1
     cdef list live_jobs(self)
     cdef void forget(self)
-
-# The counts of an owner; call under the lock of its worker.
-cdef void hold(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil
-cdef void release(Ledger ledger, owner_t* owner, Py_ssize_t n, effects_t* fx) noexcept nogil
-cdef void park(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil
-cdef void unpark(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil

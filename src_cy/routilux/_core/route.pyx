@@ -34,8 +34,8 @@ from routilux._core.platform cimport (
     waiter_link,
     waiter_t,
 )
-from routilux._core.job cimport is_dead
-from routilux._core.ledger cimport hold, litter, release
+from routilux._core.group cimport is_dead
+from routilux._core.count cimport hold, litter, release
 from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
 from routilux._core.routine cimport Node
 from routilux._core.drain cimport recheck, take_entry

@@ -17,8 +17,9 @@ from routilux._core.status cimport (
     POLICY_NONE,
 )
 from routilux._core.platform cimport rlx_xdecref, waiter_pick
-from routilux._core.job cimport JobContext, JobGroup, is_dead
-from routilux._core.ledger cimport litter, release, unpark
+from routilux._core.job cimport JobContext
+from routilux._core.group cimport JobGroup, is_dead
+from routilux._core.count cimport litter, release, unpark
 from routilux._core.slot cimport entry_t, slot_at, slot_t
 from routilux._core.drain cimport recheck, recheck_held, wake_slot
 

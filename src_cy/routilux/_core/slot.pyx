@@ -224,7 +224,7 @@ cdef class Slot:
     def get_queue_status(self):
         """Return counts and pressure of the queue as a dict."""
         cdef Py_ssize_t count = self.get_unconsumed_count()
-        usage = count / self.max_queue_length
+        usage = <double>count / <double>self.max_queue_length
         if usage >= 1.0:
             level = "critical"
         elif usage >= self.watermark:

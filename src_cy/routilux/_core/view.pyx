@@ -8,7 +8,8 @@ what anybody else consumes is settled at once, so its job can end.
 cimport cython
 
 from routilux._core.platform cimport rlx_lock, rlx_unlock
-from routilux._core.ledger cimport effects_t, release
+from routilux._core.ledger cimport effects_t
+from routilux._core.count cimport release
 from routilux._core.slot cimport entry_t
 from routilux._core.drain cimport claim_room, recheck, take_entry
 from routilux._core.engine cimport Engine, zero
