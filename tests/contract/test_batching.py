@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from routilux import batch_size_policy
+from routilux import all_slots_ready_policy, batch_size_policy
 
 WAIT = 20.0
 
@@ -159,6 +159,20 @@ def test_wait_for_one_job_flushes_its_partial_batch(runtime, batcher, calls):
     jobs = post(runtime, flow, 3)
     assert jobs[0].wait(timeout=WAIT) is True
     assert (sizes(calls), reasons(calls)) == ([3], ["batch_flush"])
+
+
+def test_wait_flushes_beside_an_item_that_can_never_run(
+    runtime, batcher, solo, record, calls
+):
+    stuck = solo(record, slots=("left", "right"), policy=all_slots_ready_policy())
+    flow = batcher(10)
+    runtime.exec(stuck)
+    runtime.exec(flow)
+    runtime.post(stuck.flow_id, "work", "left", "unpaired")
+    jobs = post(runtime, flow, 3)
+    assert runtime.wait_until_all_jobs_finished(timeout=0.5) is False
+    assert sizes(calls) == [3]
+    assert {str(job.status) for job in jobs} == {"completed"}
 
 
 @pytest.mark.parametrize("leave", ["shutdown", "with"])

@@ -50,26 +50,24 @@ def small_join(record):
 
 
 def test_emit_from_a_thread_that_carries_the_context_waits_for_room(
-    any_runtime, stage, into_small, finish
+    any_runtime, stage, into_small, spawn, finish
 ):
     """The logic waits for its thread, so that thread has to help itself."""
+    errors = []
+
+    def burst(emit):
+        for number in range(50):
+            emit("output", n=number)
 
     def body(emit, item):
-        def burst():
-            for number in range(50):
-                emit("output", n=number)
-
-        context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(burst,))
-        thread.start()
-        thread.join(WAIT)
-        assert not thread.is_alive()
+        future = spawn(contextvars.copy_context().run, burst, emit)
+        errors.append(future.exception(5))
 
     flow, got = into_small(stage(body))
     any_runtime.exec(flow)
     job = any_runtime.post(flow.flow_id, "source", "input", None)
     finish(any_runtime)
-    assert str(job.error) == "None"
+    assert (str(job.error), errors) == ("None", [None])
     assert got == list(range(50))
 
 

@@ -182,6 +182,39 @@ def test_post_inside_logic_runs_beside_the_logic_that_posted(threaded, solo):
     assert all_completed([poster(runtime, solo(post_then_wait))()])
 
 
+def test_thread_that_helps_at_a_full_slot_never_blocks_itself(
+    threaded, stage, make_flow, gate, calls
+):
+    fifth = threading.Event()
+
+    def forward(emit, item):
+        if item == 4:
+            fifth.set()
+        emit("output", n=item)
+
+    def hold(emit, item):
+        gate.wait(WAIT)
+        calls.append(item)
+
+    routines = {
+        "work": stage(forward),
+        "next": stage(forward, max_queue_length=1),
+        "last": stage(hold, max_queue_length=1),
+    }
+    flow = make_flow(
+        routines,
+        ("work", "output", "next", "input"),
+        ("next", "output", "last", "input"),
+    )
+    post = poster(threaded(thread_pool_size=2), flow)
+    jobs = [post(n) for n in range(20)]
+    fifth.wait(SHORT * 10)  # a helper that takes work from upstream gets there
+    gate.set()
+    assert all(job.wait(WAIT) for job in jobs)
+    assert {str(job.error) for job in jobs} == {"None"}
+    assert calls == [{"n": {"n": n}} for n in range(20)]
+
+
 # --- never in parallel
 
 

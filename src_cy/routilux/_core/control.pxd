@@ -4,6 +4,8 @@ from routilux._core.job cimport JobContext
 from routilux._core.engine cimport Engine
 
 cdef class Control(Engine):
+    # Nothing of the whole runtime can move before some blocked activation returns.
+    cdef bint is_stuck(self) except -1
     cdef bint flush_quiet(self) except -1
     cdef int cancel_parked(self) except -1
     cdef bint cancel_for(self, JobContext job, object text) except -1

@@ -236,6 +236,21 @@ cdef class Control(Engine):
     def live_jobs(self):
         return self.ledger.live_jobs()
 
+    cdef bint is_stuck(self) except -1:
+        cdef WorkerCore worker
+        cdef bint moves
+        for worker in list(self.workers.values()):
+            rlx_lock(&worker.lock)
+            moves = (
+                worker.running > worker.blocked + worker.blocked_outside
+                or worker.n_ready > 0
+                or worker.timers > 0
+            )
+            rlx_unlock(&worker.lock)
+            if moves:
+                return False
+        return True
+
     def view(self, WorkerCore worker, Node node, int index):
         return view_of(worker, node, index)
 

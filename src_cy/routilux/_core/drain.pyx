@@ -25,7 +25,7 @@ from routilux._core.status cimport (
     POLICY_INTERVAL,
     TIMER_CHECK,
 )
-from routilux._core.platform cimport WAIT_HELP, rlx_incref, rlx_wall_ns, waiter_pick, waiter_t
+from routilux._core.platform cimport WAIT_HELP, rlx_incref, rlx_load, rlx_wall_ns, waiter_pick, waiter_t
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.count cimport litter, park, unpark
 from routilux._core.slot cimport slot_at, slot_take
@@ -166,6 +166,10 @@ cdef bint take(
         worker.unlink_ready(cell)
         if take_cell(worker, cell, act, fx):
             return True
+        # A purge took what made it ready. If that was all that moved, nobody else will
+        # notice that nothing does any more.
+        if rlx_load(&worker.ledger.admitted) == 0 and worker.ledger.is_wanted():
+            fx.quiet = True
     return False
 
 
@@ -271,6 +275,8 @@ cdef void take_entry(
     slot_take(slot, entry)
     (<cell_t*>slot.cell).total -= 1
     worker.queued -= 1
+    if slot.size == slot.bound:
+        worker.n_crowded -= 1
     if slot.parked:
         slot.parked -= 1
         if entry.owner != NULL:

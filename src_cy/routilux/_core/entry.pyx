@@ -17,33 +17,18 @@ from routilux._core.status cimport (
     OVERFLOW_BLOCK,
     OVERFLOW_ERROR,
 )
-from routilux._core.platform cimport (
-    WAIT_ROOM,
-    deadline_of,
-    rlx_incref,
-    rlx_lock,
-    rlx_unlock,
-    waiter_free,
-    waiter_init,
-    waiter_link,
-    waiter_t,
-)
+from routilux._core.platform cimport deadline_of, rlx_incref, rlx_lock, rlx_unlock
 from routilux._core.job cimport JobContext, new_job
 from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.slot cimport slot_grow, slot_has_room
-from routilux._core.frame cimport current_frame, depth_of, frame_t, pump_engine
+from routilux._core.frame cimport current_frame, frame_t
 from routilux._core.engine cimport HOOKED, call_hook, zero
-from routilux._core.route cimport HELP_DEPTH, deliver, help_once, slot_full
-from routilux._core.event cimport wait_for_room
+from routilux._core.route cimport deliver, slot_full
+from routilux._core.place cimport await_place, await_slot
 
 from routilux._core.job import JobError
-from routilux.errors import (
-    QueueFullError,
-    SlotQueueFullError,
-    WorkerNotRunningError,
-    name_hint,
-)
+from routilux.errors import WorkerNotRunningError, name_hint
 
 cdef enum:
     ENTERED
@@ -240,7 +225,8 @@ cdef int enter(
     cdef frame_t* frame = current_frame()
     cdef Ledger ledger = core.ledger
     cdef bint joins = job.seq != 0
-    cdef bint over = False           # logic that found nothing to help with goes in
+    cdef bint over = False           # max_queue_size: logic with nothing to help goes in
+    cdef bint crowd = False          # the slot's bound: logic too deep to help goes in
     cdef bint vetoed = False
     cdef effects_t fx
     cdef int result
@@ -256,7 +242,7 @@ cdef int enter(
         while True:
             zero(&fx)
             rlx_lock(&worker.lock)
-            result = try_enter(core, worker, slot, <PyObject*>data, job, over, vetoed, frame, &fx)
+            result = try_enter(core, worker, slot, <PyObject*>data, job, over, crowd, vetoed, frame, &fx)
             rlx_unlock(&worker.lock)
             core.apply(worker, &fx)
             if result == ENTERED:
@@ -264,7 +250,7 @@ cdef int enter(
             if result == NO_PLACE:
                 over = await_place(core, worker, frame, deadline)
             elif result == NO_ROOM:
-                await_slot(core, worker, slot, frame, deadline)
+                crowd = await_slot(core, worker, slot, frame, deadline)
             else:
                 refuse(worker, slot, job, result)
     except BaseException:
@@ -280,6 +266,7 @@ cdef int try_enter(
     PyObject* data,
     JobContext job,
     bint over,
+    bint crowd,
     bint vetoed,
     frame_t* frame,
     effects_t* fx,
@@ -292,7 +279,7 @@ cdef int try_enter(
         return SHUT_DOWN
     if joins and job.own.open == 0:
         return JOB_ENDED
-    if not slot.inert and not slot_has_room(slot):
+    if not slot.inert and not crowd and not slot_has_room(slot):
         if slot.overflow == OVERFLOW_BLOCK:
             return NO_ROOM
         if slot.overflow == OVERFLOW_ERROR:
@@ -309,7 +296,7 @@ cdef int try_enter(
             return NO_PLACE
         rlx_incref(<PyObject*>job)           # the table's
     if not vetoed:
-        deliver(worker, slot, data, &job.own, NULL, False, fx)
+        deliver(worker, slot, data, &job.own, NULL, crowd, fx)
     if job.own.open == 0:
         # Nothing to run: an inert slot kept it, or a rule or a hook dropped it.
         job.state = JOB_COMPLETED if slot.inert and not vetoed else JOB_CANCELLED
@@ -329,61 +316,6 @@ cdef int refuse(WorkerCore worker, slot_t* slot, JobContext job, int result) exc
             " takes no more items"
         )
     raise MemoryError("no memory for a slot's queue")
-
-
-cdef bint await_place(
-    Control core, WorkerCore worker, frame_t* frame, int64_t deadline
-) except -1:
-    # True: enter although the bound is reached.
-    cdef Ledger ledger = core.ledger
-    cdef waiter_t waiter
-    cdef bint woken, full
-    if deadline == 0:
-        raise no_place(core, worker)
-    if frame != NULL or pump_engine() == <void*>core:
-        # Logic holds its own job open, and with it perhaps all that could make room:
-        # it helps, and when there is nothing to help with, it goes in.
-        if frame != NULL and depth_of(frame) < HELP_DEPTH:
-            return not help_once(<WorkerCore>frame.worker, NULL)
-        return True
-    waiter_init(&waiter, WAIT_ROOM, NULL)
-    try:
-        rlx_lock(&ledger.lock)
-        full = not ledger.has_room() and core.phase == ENGINE_OPEN
-        if full:
-            waiter_link(&ledger.room_waiters, &waiter)
-        rlx_unlock(&ledger.lock)
-        if full and not core.driver.block(
-            &ledger.room_waiters, &waiter, &ledger.lock, deadline
-        ):
-            raise no_place(core, worker)
-    finally:
-        waiter_free(&waiter)
-    return False
-
-
-cdef object no_place(Control core, WorkerCore worker):
-    return QueueFullError(
-        f"{core.ledger.admitted} jobs are unfinished (max_queue_size="
-        f"{core.ledger.bound}): nothing was posted to flow {worker.ident.flow_id!r}"
-    )
-
-
-cdef int await_slot(
-    Control core, WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
-) except -1:
-    if deadline == 0:
-        raise slot_full(worker, slot, "nothing was posted")
-    if frame != NULL and frame.worker != <PyObject*>worker:
-        frame = NULL
-    try:
-        if wait_for_room(worker, slot, frame, deadline):
-            return 0
-    except SlotQueueFullError:
-        if core.phase == ENGINE_OPEN:
-            raise
-        return 0            # shut down meanwhile: the next look says so
-    raise slot_full(worker, slot, "nothing was posted within the timeout")
 
 
 cdef bint is_vetoed(

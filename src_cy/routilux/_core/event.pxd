@@ -27,9 +27,9 @@ ctypedef struct origin_t:
     owner_t* owner
     bint on_loop             # async logic: it must not block
 
-# Helps or sleeps once, counted as blocked. 1: look again; 0: the deadline passed.
+# await_room, counted as blocked if it is an activation that waits: an AwaitResult.
 cdef int wait_for_room(
-    WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
+    WorkerCore worker, slot_t* slot, frame_t* frame, bint helps, int64_t deadline
 ) except -1
 
 cdef int emit_c(

@@ -22,11 +22,22 @@ from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport event_t
 from routilux._core.slot cimport slot_t
 from routilux._core.worker cimport Activation
-from routilux._core.frame cimport context_value, current_frame, owner_of
+from routilux._core.frame cimport context_value, current_frame, depth_of, owner_of
 from routilux._core.engine cimport HOOKED, Engine, call_hook, zero
-from routilux._core.route cimport await_room, deliver, slot_full
+from routilux._core.route cimport (
+    AWAIT_OVER,
+    HELP_DEPTH,
+    await_room,
+    deliver,
+    help_once,
+    slot_full,
+)
 
 from routilux.errors import name_hint
+
+
+cdef enum:
+    RELIEF = 8               # activations that one emit runs for others at most
 
 
 cdef class Event:
@@ -163,6 +174,7 @@ cdef int emit_c(
     cdef effects_t fx
     cdef Py_ssize_t i = 0
     cdef int result = PUT_OK
+    cdef bint over = on_loop
     if HOOKED and not emit__hooked(worker, cell, event, item, owner):
         return 0
     zero(&fx)
@@ -181,8 +193,9 @@ cdef int emit_c(
         if HOOKED and not is_let_in(worker, slot, item, owner):
             i += 1
             continue
-        result = deliver(worker, slot, <PyObject*>item, owner, frame, on_loop, &fx)
+        result = deliver(worker, slot, <PyObject*>item, owner, frame, over, &fx)
         if result == PUT_OK or result == PUT_DROPPED:
+            over = on_loop
             i += 1
             continue
         rlx_unlock(&worker.lock)
@@ -191,15 +204,28 @@ cdef int emit_c(
             raise slot_full(worker, slot, "its overflow rule is 'error'")
         if result == PUT_NO_MEMORY:
             raise MemoryError("no memory for a slot's queue")
-        wait_for_room(worker, slot, frame, -1)
+        over = wait_for_room(worker, slot, frame, True, -1) == AWAIT_OVER
         rlx_lock(&worker.lock)
     rlx_unlock(&worker.lock)
     engine.apply(worker, &fx)
+    if worker.n_crowded and frame != NULL:
+        relieve(worker, frame)
+    return 0
+
+
+cdef int relieve(WorkerCore worker, frame_t* frame) except -1:
+    # Somewhere a slot holds more than its bound, because an activation was too deep to
+    # help or must not block its loop: those that emit take their share of the work.
+    cdef int left = RELIEF
+    while worker.n_crowded and left > 0 and depth_of(frame) < HELP_DEPTH:
+        if not help_once(worker, NULL):
+            break
+        left -= 1
     return 0
 
 
 cdef int wait_for_room(
-    WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
+    WorkerCore worker, slot_t* slot, frame_t* frame, bint helps, int64_t deadline
 ) except -1:
     # While it waits the activation counts as blocked: when all are, waiting is over.
     cdef int again
@@ -208,7 +234,7 @@ cdef int wait_for_room(
         worker.blocked += 1
     rlx_unlock(&worker.lock)
     try:
-        again = await_room(worker, slot, frame, deadline)
+        again = await_room(worker, slot, frame, helps, deadline)
     finally:
         rlx_lock(&worker.lock)
         if frame != NULL:

@@ -22,9 +22,15 @@ from routilux._core.platform cimport (
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport activation_t
-from routilux._core.drain cimport take, take_cell
+from routilux._core.drain cimport take
 from routilux._core.settle cimport clear, settle
-from routilux._core.frame cimport current_frame, frame_t, set_context, set_pump_engine
+from routilux._core.frame cimport (
+    context_value,
+    current_frame,
+    frame_t,
+    set_context,
+    set_pump_engine,
+)
 from routilux._core.engine cimport HOOKED, call_hook, zero
 from routilux._core.route cimport set_help
 from routilux._core.invoke cimport invoke, judge
@@ -110,12 +116,12 @@ cdef int help(WorkerCore worker, cell_t* cell) except -1:
     zero(&fx)
     frame.up = current_frame()
     frame.anchor = NULL
+    before = None if context_value() == NULL else <object>context_value()
     rlx_lock(&worker.lock)
     if cell != NULL and cell.ready:
         worker.unlink_ready(cell)
-        got = take_cell(worker, cell, &act, &fx)
-    else:
-        got = take(worker, &act, False, &fx)
+        worker.push_ready(cell, NULL)       # to the head
+    got = take(worker, &act, False, &fx)
     rlx_unlock(&worker.lock)
     engine.apply(worker, &fx)
     if not got:
@@ -129,8 +135,7 @@ cdef int help(WorkerCore worker, cell_t* cell) except -1:
     rlx_unlock(&worker.lock)
     clear(&act)
     engine.apply(worker, &fx)
-    if frame.up != NULL:
-        set_context(frame.up.act.owner.obj)
+    set_context(NULL if before is None else <PyObject*>before)
     return 1
 
 

@@ -23,10 +23,14 @@ cdef int deliver(
     effects_t* fx,
 ) noexcept nogil
 
-# A full slot: help, or sleep until it may have room. 1: look again; 0: the deadline
-# passed. Raises SlotQueueFullError when the wait can't end. No lock held.
+# A full slot: help (if `helps`), or sleep until it may have room. Raises
+# SlotQueueFullError when the wait can't end. No lock held.
+cdef enum AwaitResult:
+    AWAIT_TIMEOUT            # the deadline passed
+    AWAIT_AGAIN              # look again
+    AWAIT_OVER               # too deep to help any more: go in over the bound
 cdef int await_room(
-    WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
+    WorkerCore worker, slot_t* slot, frame_t* frame, bint helps, int64_t deadline
 ) except -1
 
 cdef object slot_full(WorkerCore worker, slot_t* slot, str why)

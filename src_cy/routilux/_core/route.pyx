@@ -8,7 +8,7 @@ itself; if no activation of the worker can move any more, waiting would never en
 is refused.
 """
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from routilux._core.status cimport (
     ENGINE_OPEN,
@@ -28,6 +28,7 @@ from routilux._core.platform cimport (
     WAIT_SLOT,
     rlx_incref,
     rlx_lock,
+    rlx_monotonic_ns,
     rlx_unlock,
     waiter_free,
     waiter_init,
@@ -46,6 +47,7 @@ from routilux._core.engine cimport Engine
 from routilux.errors import SlotQueueFullError
 
 cdef help_t HELP = NULL
+cdef int64_t RELIEF_NS = 10000000
 
 
 cdef void set_help(help_t help) noexcept:
@@ -95,6 +97,8 @@ cdef int deliver(
         release(worker.ledger, owner, 1, fx)
         return PUT_NO_MEMORY
     rlx_incref(item)
+    if slot.size == slot.bound + 1:
+        worker.n_crowded += 1
     cell.total += 1
     worker.queued += 1
     cell.stale = False
@@ -155,26 +159,27 @@ cdef object slot_full(WorkerCore worker, slot_t* slot, str why):
 
 
 cdef int await_room(
-    WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
+    WorkerCore worker, slot_t* slot, frame_t* frame, bint helps, int64_t deadline
 ) except -1:
     cdef Engine engine = worker.engine
     cdef cell_t* cell = <cell_t*>slot.cell
     cdef waiter_t waiter
-    cdef bint hopeless, helps = (
-        frame != NULL or pump_engine() == <void*>engine
-    ) and depth_of(current_frame()) < HELP_DEPTH
-    cdef bint woken
-    if helps and help_once(worker, cell):
-        return 1
-    waiter_init(&waiter, WAIT_SLOT if frame == NULL else WAIT_HELP, slot)
+    cdef bint hopeless, deep, woken
+    helps = helps or pump_engine() == <void*>engine
+    deep = helps and depth_of(current_frame()) >= HELP_DEPTH
+    if helps and not deep and help_once(worker, cell):
+        return AWAIT_AGAIN
+    if deep and (engine.pool_size == 1 or engine.driver.is_inline()):
+        return AWAIT_OVER
+    waiter_init(&waiter, WAIT_HELP if helps else WAIT_SLOT, slot)
     try:
         rlx_lock(&worker.lock)
         # Before sleeping: 1. still no room, 2. still nothing to help with, 3. somebody
         # else may move this slot: an activation that is not blocked itself, a timer,
         # or, while posts are taken, a post that the target's policy waits for.
-        if slot_has_room(slot) or (helps and worker.n_ready):
+        if slot_has_room(slot) or (helps and not deep and worker.n_ready):
             rlx_unlock(&worker.lock)
-            return 1
+            return AWAIT_AGAIN
         hopeless = is_stuck(worker) and (
             (frame != NULL and (cell.running > 0 or cell.held))
             or engine.phase != ENGINE_OPEN
@@ -186,12 +191,17 @@ cdef int await_room(
             raise slot_full(
                 worker,
                 slot,
-                "its routine can't take anything before this emit returns (a cycle of"
+                "its routine can't take anything before this call returns (a cycle of"
                 " full slots, or a shutdown)",
             )
+        if deep:
+            # Other threads of the pool may run what this one is too deep for.
+            deadline = rlx_monotonic_ns() + RELIEF_NS
         woken = engine.driver.block(
             &worker.slot_waiters, &waiter, &worker.lock, deadline
         )
     finally:
         waiter_free(&waiter)
-    return 1 if woken else 0
+    if woken:
+        return AWAIT_AGAIN
+    return AWAIT_OVER if deep else AWAIT_TIMEOUT

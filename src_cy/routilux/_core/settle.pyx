@@ -128,6 +128,8 @@ cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept no
         release(worker.ledger, entry.owner, 1, fx)
     if kept == size:
         return
+    if size > slot.bound and kept <= slot.bound:
+        worker.n_crowded -= 1
     slot.size = kept
     slot.n_dropped += size - kept
     cell.total -= size - kept

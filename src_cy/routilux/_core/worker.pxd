@@ -54,9 +54,11 @@ cdef class WorkerCore:
     cdef Py_ssize_t queued           # items in all slots
     cdef Py_ssize_t running          # activations going on
     cdef Py_ssize_t blocked          # those of them that wait in emit() or post()
+    cdef Py_ssize_t blocked_outside  # those that wait for a slot of another worker
     cdef Py_ssize_t timers           # pending timers that will move something
     cdef waiters_t slot_waiters      # WAIT_SLOT, WAIT_HELP
     cdef Py_ssize_t n_held           # cells that are held
+    cdef Py_ssize_t n_crowded        # slots that hold more than their bound
     cdef readonly object flow        # set once
     cdef int64_t n_dropped           # items dropped with their jobs
     cdef int64_t in_runq             # guarded by the engine's lock; also read without
