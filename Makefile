@@ -40,9 +40,10 @@ lint:
 	cd "$(BUILT)" && $(PYTHON) -m mypy.stubtest $(MODULES) \
 	    --allowlist "$(CURDIR)/tests/typing/stubtest.txt" \
 	    --ignore-unused-allowlist --ignore-disjoint-bases
+	cd "$(BUILT)" && $(PYTHON) -m pytest -q "$(CURDIR)/tests/typing"
 
 docs:
-	$(PYTHON) -m sphinx -W --keep-going -b html docs build/docs
+	$(PYTHON) -m sphinx -W -n --keep-going -b html docs build/docs
 
 test-all:
 	$(PYTHON) -m nox -s tests

@@ -13,7 +13,7 @@ called without a lock. All are functions of their arguments alone and keep no st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from routilux.errors import name_hint
 from routilux.routine import Routine
@@ -140,7 +140,7 @@ def find_oversized(routines: Mapping[str, Routine]) -> list[str]:
     """
     problems = []
     for routine_id, routine in routines.items():
-        policy = routine._activation_policy
+        policy: Any = routine._activation_policy  # may be an object of the user
         if getattr(policy, "kind", None) != "batch_size":
             continue
         size = policy.batch_size

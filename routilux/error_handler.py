@@ -16,6 +16,7 @@ import math
 import random
 from collections.abc import Callable, Iterable
 from enum import Enum
+from typing import Literal
 
 __all__ = ["ErrorHandler", "ErrorStrategy"]
 
@@ -89,7 +90,8 @@ class ErrorHandler:
 
     def __init__(
         self,
-        strategy: ErrorStrategy | str = ErrorStrategy.STOP,
+        strategy: ErrorStrategy
+        | Literal["stop", "continue", "retry", "skip"] = ErrorStrategy.STOP,
         max_retries: int = 3,
         retry_delay: float = 1.0,
         retry_backoff: float = 2.0,

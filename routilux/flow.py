@@ -275,9 +275,9 @@ class Flow:
         """Look for what is wrong or left open; an empty list means nothing.
 
         Returns:
-            A list of texts: ``"Error: ..."`` for a routine that never runs or a
-            batch size that its slot can't hold, then ``"Warning: ..."`` for a
-            slot or an event without a connection.
+            One text for each problem, ``"Error: ..."`` for a routine that never
+            runs or a batch size that its slot can't hold, then ``"Warning: ..."``
+            for a slot or an event without a connection.
 
         Example:
             >>> flow.validate()

@@ -8,13 +8,12 @@ first does the work; all others wait for `_closed`.
 
 from __future__ import annotations
 
-import concurrent.futures.thread
 import logging
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.thread import ThreadPoolExecutor
 
 from routilux._core import Control, InlineDriver, ThreadDriver
 from routilux.event_loop import EventLoopThread
@@ -65,7 +64,7 @@ class Machine:
         self, size: int | None, bound: int, history: int, metered: bool, *, inline: bool
     ) -> None:
         shared = size == 0 and not inline
-        pool = SharedPool.size if not size else size
+        pool = size or SharedPool.size
         self.core = Control(
             pool, bound, history, metered, 0.0 if shared else LINGER_SECONDS
         )
@@ -140,7 +139,8 @@ class Machine:
             return
         if not self.core.wait_all(timeout):
             self.log_holders(f"jobs are unfinished after {timeout} s of shutdown")
-            self.core.cancel_all(f"not begun after {timeout} s of shutdown", begun=False)
+            text = f"not begun after {timeout} s of shutdown"
+            self.core.cancel_all(text, begun=False)
             self._cancel_at_exit = True
             self._close_later()
             return
@@ -156,7 +156,10 @@ class Machine:
         self.core.forget()
 
     def end_at_exit(self) -> None:
-        """The interpreter exits: finish the jobs, unless shutdown(wait=False) was said."""
+        """Finish the jobs before the interpreter exits.
+
+        After `shutdown(wait=False)` what is queued is cancelled instead.
+        """
         if self._closed.is_set():
             return
         if self._cancel_at_exit:
@@ -168,7 +171,7 @@ class Machine:
             self.end(wait=True, timeout=None, cancel_pending=False)
 
     def orphan(self) -> None:
-        """This is a fork's child: no thread came along, so nothing is to be waited for."""
+        """Wait for nothing any more: in a fork's child no thread came along."""
         self.core.orphan()
         self._closing = True
         self._closed = threading.Event()

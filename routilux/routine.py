@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from routilux._core import (
     Event,
@@ -21,10 +21,17 @@ from routilux._core import (
     logic_style,
 )
 from routilux.error_handler import ErrorHandler
+from routilux.worker import WorkerState
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Event", "Routine", "Slot"]
 
-UNSET = object()
+ActivationPolicy: TypeAlias = Callable[
+    [dict[str, Slot], WorkerState], tuple[bool, dict[str, list[Any]] | None, Any]
+]
+Overflow: TypeAlias = Literal["block", "error", "drop_oldest", "drop_newest"]
 
 
 class Routine(RoutineCore):
@@ -59,7 +66,7 @@ class Routine(RoutineCore):
         self._config: dict[str, Any] = {}
         self._logic: Callable[..., Any] | None = None
         self._logic_style: tuple[bool, tuple[str, ...]] | None = None
-        self._activation_policy: Callable[..., Any] | None = None
+        self._activation_policy: ActivationPolicy | None = None
         self._error_handler: ErrorHandler | None = None
         self._concurrency: int | None = 1
         self._frozen_by: list[str] = []
@@ -89,7 +96,7 @@ class Routine(RoutineCore):
         max_queue_length: int = 1000,
         watermark: float = 0.8,
         *,
-        overflow: str = "block",
+        overflow: Overflow = "block",
     ) -> Slot:
         """Declare an input.
 
@@ -130,7 +137,7 @@ class Routine(RoutineCore):
         self._events[event.name] = event
         return event
 
-    def set_logic(self, logic: Callable[..., Any]) -> Routine:
+    def set_logic(self, logic: Callable[..., Any]) -> Self:
         """Set what an activation calls; returns the routine.
 
         Args:
@@ -148,7 +155,7 @@ class Routine(RoutineCore):
         self._logic_style = logic_style(logic)
         return self
 
-    def set_activation_policy(self, policy: Callable[..., Any]) -> Routine:
+    def set_activation_policy(self, policy: ActivationPolicy) -> Self:
         """Set when the routine runs; returns the routine.
 
         Args:
@@ -168,7 +175,7 @@ class Routine(RoutineCore):
         self._activation_policy = policy
         return self
 
-    def set_error_handler(self, handler: ErrorHandler | None) -> Routine:
+    def set_error_handler(self, handler: ErrorHandler | None) -> Self:
         """Set what becomes of a job when logic raises; None: the flow's handler.
 
         Raises:
@@ -183,7 +190,7 @@ class Routine(RoutineCore):
         self._error_handler = handler
         return self
 
-    def set_concurrency(self, n: int | None) -> Routine:
+    def set_concurrency(self, n: int | None) -> Self:
         """Let activations of the routine overlap; returns the routine.
 
         By default there is one at a time, in order, so that its state needs no lock.

@@ -12,7 +12,7 @@ import os
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from routilux._core import (
     JobContext,
@@ -26,6 +26,9 @@ from routilux.machine import Machine, check_size
 from routilux.monitoring.flow_registry import FlowRegistry
 from routilux.monitoring.metrics import RuntimeMetrics, collect
 from routilux.worker import WorkerState
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["JobContext", "JobStatus", "PostResult", "Runtime"]
 
@@ -100,7 +103,7 @@ class Runtime(RuntimeCore):
         max_queue_size: int = 1000,
         enable_monitoring: bool = False,
         *,
-        engine: str = "threads",
+        engine: Literal["threads", "inline"] = "threads",
         job_history: int = 10_000,
     ) -> None:
         if thread_pool_size is not None:
@@ -257,7 +260,7 @@ class Runtime(RuntimeCore):
         # For the compiled half: what users call a flow, to the flow's id.
         return self._find_flow(flow).flow_id
 
-    def __enter__(self) -> Runtime:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from routilux._core import set_hooks
 
 if TYPE_CHECKING:
+    from routilux._core import JobError
     from routilux.core import Event, Flow, JobContext, Slot, WorkerState
 
 __all__ = [
@@ -75,7 +76,7 @@ class ExecutionHooksInterface:
         job: JobContext,
         worker_state: WorkerState,
         status: str = "completed",
-        error: Exception | None = None,
+        error: JobError | None = None,
     ) -> None:
         """Note that a job is finished.
 
@@ -83,7 +84,7 @@ class ExecutionHooksInterface:
             job: The job.
             worker_state: State of its worker.
             status: "completed", "failed" or "cancelled".
-            error: What failed it, if anything did.
+            error: `job.error`: what failed or cancelled it, if anything did.
         """
 
     def on_routine_start(
@@ -110,7 +111,7 @@ class ExecutionHooksInterface:
         worker_state: WorkerState,
         job: JobContext | None = None,
         status: str = "completed",
-        error: Exception | None = None,
+        error: BaseException | None = None,
     ) -> None:
         """Note that logic has returned or raised.
 

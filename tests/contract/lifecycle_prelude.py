@@ -70,6 +70,9 @@ def post(runtime, n=0):
 
 
 def join_threads(before, seconds=10):
-    for thread in set(threading.enumerate()) - before:
-        thread.join(seconds)
-        assert not thread.is_alive(), thread
+    deadline = time.monotonic() + seconds
+    while left := set(threading.enumerate()) - before:
+        assert time.monotonic() < deadline, left
+        for thread in left:
+            if thread.is_alive():  # not yet, if it is about to start
+                thread.join(max(0, deadline - time.monotonic()))

@@ -129,9 +129,7 @@ def build_flow(books, rng, numbers):
             flow.connect(f"r{source}", "output", f"r{index}", "input")
     if retries:
         flow.set_error_handler(
-            ErrorHandler(
-                "retry", retry_delay=0.001, retryable_exceptions=(ValueError,)
-            )
+            ErrorHandler("retry", retry_delay=0.001, retryable_exceptions=(ValueError,))
         )
     return flow
 

@@ -43,7 +43,7 @@ from routilux._core.ledger cimport Ledger, call_one, effects_t
 from routilux._core.routine cimport Node, Plan
 from routilux._core.timer cimport Clock, timer_t
 from routilux._core.worker cimport Activation, WorkerCore
-from routilux._core.settle cimport cancel
+from routilux._core.settle cimport cancel, is_stuck
 from routilux._core.flush cimport flush_cells, flush_lowest, parked_in
 from routilux._core.frame cimport current_frame, frame_t, pump_engine
 from routilux._core.engine cimport Engine, call_hook, pump_t, zero
@@ -241,11 +241,7 @@ cdef class Control(Engine):
         cdef bint moves
         for worker in list(self.workers.values()):
             rlx_lock(&worker.lock)
-            moves = (
-                worker.running > worker.blocked + worker.blocked_outside
-                or worker.n_ready > 0
-                or worker.timers > 0
-            )
+            moves = not is_stuck(worker, worker.blocked_outside)
             rlx_unlock(&worker.lock)
             if moves:
                 return False

@@ -35,8 +35,8 @@ cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil
 # Sets act.owner and act.held from act.entries and marks the jobs as running.
 cdef void claim_owner(activation_t* act) noexcept nogil
 
-# Wakes one thread that sleeps in emit(), because something got ready.
-cdef void wake_helper(WorkerCore worker, effects_t* fx) noexcept nogil
+# Wakes a thread that sleeps in emit() and may run the cell, which got ready.
+cdef void wake_helper(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil
 
 # Looks again at async routines that are held because a slot that they feed was full.
 cdef void recheck_held(WorkerCore worker, effects_t* fx) noexcept nogil

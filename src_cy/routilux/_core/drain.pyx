@@ -70,7 +70,7 @@ cdef void recheck(
         if not worker.in_runq:
             fx.runnable = True
         if worker.slot_waiters.head != NULL:
-            wake_helper(worker, fx)
+            wake_helper(worker, cell, fx)
     else:
         park_rest(worker, cell, fx)
 
@@ -147,11 +147,11 @@ cdef void wake_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nog
         waiter = following
 
 
-cdef void wake_helper(WorkerCore worker, effects_t* fx) noexcept nogil:
+cdef void wake_helper(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil:
     # Something got ready while a thread sleeps in emit(): it may be the last thread of
     # the pool, so it is woken to help.
     cdef waiter_t* waiter = worker.slot_waiters.head
-    while waiter != NULL and waiter.kind != WAIT_HELP:
+    while waiter != NULL and (waiter.kind != WAIT_HELP or waiter.rank > cell.rank):
         waiter = waiter.next
     if waiter != NULL:
         waiter_pick(&worker.slot_waiters, waiter, &fx.wake)

@@ -12,6 +12,7 @@ import logging
 cimport cython
 
 from routilux._core.platform cimport (
+    WAIT_HELP,
     PyThread_acquire_lock_timed,
     PyThread_allocate_lock,
     PyThread_free_lock,
@@ -246,16 +247,17 @@ cdef class InlineDriver(Driver):
     ) except -1:
         cdef sleeper_t sleeper
         cdef bint woken
-        cdef WorkerCore worker
+        cdef WorkerCore worker = None
         sleeper.waiters = waiters
         sleeper.waiter = waiter
         sleeper.lock = lock
         try:
             while True:
                 self.engine.fire()
-                rlx_lock(&self.engine.lock)
-                worker = self.engine.pop_runq()
-                rlx_unlock(&self.engine.lock)
+                if waiter.kind != WAIT_HELP:    # who helps chooses what may run on top
+                    rlx_lock(&self.engine.lock)
+                    worker = self.engine.pop_runq()
+                    rlx_unlock(&self.engine.lock)
                 if worker is not None:
                     serve(self.engine, worker, NULL, QUANTUM)
                     worker = None
@@ -284,7 +286,7 @@ cdef class InlineDriver(Driver):
         rlx_unlock(&self.lock)
         try:
             # After that: a post that came before would not have woken anybody.
-            if rlx_load(&self.engine.runq_len) > 0:
+            if sleeper.waiter.kind != WAIT_HELP and rlx_load(&self.engine.runq_len) > 0:
                 return False
             due = rlx_load(&self.engine.clock.next_ns)
             if due >= 0 and (until < 0 or due < until):

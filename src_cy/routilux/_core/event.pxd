@@ -27,11 +27,6 @@ ctypedef struct origin_t:
     owner_t* owner
     bint on_loop             # async logic: it must not block
 
-# await_room, counted as blocked if it is an activation that waits: an AwaitResult.
-cdef int wait_for_room(
-    WorkerCore worker, slot_t* slot, frame_t* frame, bint helps, int64_t deadline
-) except -1
-
 cdef int emit_c(
     WorkerCore worker,
     cell_t* cell,

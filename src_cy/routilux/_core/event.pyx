@@ -204,7 +204,7 @@ cdef int emit_c(
             raise slot_full(worker, slot, "its overflow rule is 'error'")
         if result == PUT_NO_MEMORY:
             raise MemoryError("no memory for a slot's queue")
-        over = wait_for_room(worker, slot, frame, True, -1) == AWAIT_OVER
+        over = await_room(worker, slot, frame, True, -1) == AWAIT_OVER
         rlx_lock(&worker.lock)
     rlx_unlock(&worker.lock)
     engine.apply(worker, &fx)
@@ -218,29 +218,10 @@ cdef int relieve(WorkerCore worker, frame_t* frame) except -1:
     # help or must not block its loop: those that emit take their share of the work.
     cdef int left = RELIEF
     while worker.n_crowded and left > 0 and depth_of(frame) < HELP_DEPTH:
-        if not help_once(worker, NULL):
+        if not help_once(worker, NULL, False):
             break
         left -= 1
     return 0
-
-
-cdef int wait_for_room(
-    WorkerCore worker, slot_t* slot, frame_t* frame, bint helps, int64_t deadline
-) except -1:
-    # While it waits the activation counts as blocked: when all are, waiting is over.
-    cdef int again
-    rlx_lock(&worker.lock)
-    if frame != NULL:
-        worker.blocked += 1
-    rlx_unlock(&worker.lock)
-    try:
-        again = await_room(worker, slot, frame, helps, deadline)
-    finally:
-        rlx_lock(&worker.lock)
-        if frame != NULL:
-            worker.blocked -= 1
-        rlx_unlock(&worker.lock)
-    return again
 
 
 cdef bint emit__hooked(

@@ -86,7 +86,7 @@ cdef void resume(
         worker.push_ready(cell, worker.ready_tail)
     if not worker.in_runq:
         fx.runnable = True
-    wake_helper(worker, fx)
+    wake_helper(worker, cell, fx)
 
 
 cdef object parked_in(WorkerCore worker):

@@ -29,7 +29,6 @@ from routilux._core.route cimport (
     help_once,
     slot_full,
 )
-from routilux._core.event cimport wait_for_room
 
 from routilux.errors import QueueFullError, SlotQueueFullError
 
@@ -49,7 +48,7 @@ cdef bint await_place(
         # Logic holds its own job open, and with it perhaps all that could make room:
         # it helps, and when there is nothing to help with, it goes in.
         if frame != NULL and depth_of(frame) < HELP_DEPTH:
-            return not help_once(<WorkerCore>frame.worker, NULL)
+            return not help_once(<WorkerCore>frame.worker, NULL, False)
         return True
     waiter_init(&waiter, WAIT_ROOM, NULL)
     try:
@@ -84,7 +83,7 @@ cdef bint await_slot(
     if frame != NULL and frame.worker != <PyObject*>worker:
         return await_slot__outside(core, worker, slot, <WorkerCore>frame.worker, deadline)
     try:
-        result = wait_for_room(worker, slot, frame, frame != NULL, deadline)
+        result = await_room(worker, slot, frame, frame != NULL, deadline)
     except SlotQueueFullError:
         if core.phase == ENGINE_OPEN:
             raise

@@ -39,6 +39,8 @@ ctypedef struct waiter_t:
     waiter_t* prev            # list link
     void* target              # what it waits for: a job, a slot; or NULL
     int kind                  # WaitKind of the list that it is in
+    int rank                  # WAIT_HELP: the lowest rank of a cell that it may run
+    bint suspends             # WAIT_HELP: an activation of the worker sleeps in it
     bint linked               # in the list
     bint woken                # unlinked by a waker, which will ring
 

@@ -23,6 +23,8 @@ cdef int waiter_init(waiter_t* waiter, int kind, void* target) except -1:
     waiter.next = waiter.prev = NULL
     waiter.target = target
     waiter.kind = kind
+    waiter.rank = 0
+    waiter.suspends = False
     waiter.linked = waiter.woken = False
     return 0
 

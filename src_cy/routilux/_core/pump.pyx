@@ -23,7 +23,7 @@ from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport activation_t
 from routilux._core.drain cimport take
-from routilux._core.settle cimport clear, settle
+from routilux._core.settle cimport clear, settle, wake_if_blocked
 from routilux._core.frame cimport (
     context_value,
     current_frame,
@@ -32,7 +32,7 @@ from routilux._core.frame cimport (
     set_pump_engine,
 )
 from routilux._core.engine cimport HOOKED, call_hook, zero
-from routilux._core.route cimport set_help
+from routilux._core.route cimport helpable, set_help
 from routilux._core.invoke cimport invoke, judge
 
 
@@ -66,6 +66,8 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         )
         if worker.n_ready and not worker.in_runq:
             fx.runnable = True
+        if not more:
+            wake_if_blocked(worker, &fx)
         rlx_unlock(&worker.lock)
         clear(&act)
         engine.apply(worker, &fx)
@@ -104,24 +106,29 @@ cdef void measure(activation_t* act) noexcept nogil:
     act.cell.meter.histogram[bucket] += 1
 
 
-cdef int help(WorkerCore worker, cell_t* cell) except -1:
-    # One activation on a thread that is in the middle of another: of `cell` if that is
-    # ready, else whatever is. The outer one's context is put back.
+cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
+    # One activation on a thread that is in the middle of another, whose context is put
+    # back afterwards.
     cdef Engine engine = worker.engine
     cdef activation_t act
     cdef frame_t frame
     cdef effects_t fx
     cdef int outcome
-    cdef bint got
+    cdef bint got = False, nests
     zero(&fx)
     frame.up = current_frame()
     frame.anchor = NULL
+    nests = frame.up != NULL and frame.up.worker == <PyObject*>worker
     before = None if context_value() == NULL else <object>context_value()
     rlx_lock(&worker.lock)
-    if cell != NULL and cell.ready:
+    if cell == NULL or not cell.ready:
+        cell = worker.ready_head if anything else helpable(worker, frame.up)
+    if cell != NULL:
         worker.unlink_ready(cell)
-        worker.push_ready(cell, NULL)       # to the head
-    got = take(worker, &act, False, &fx)
+        worker.push_ready(cell, NULL)       # to the head, where take looks
+        got = take(worker, &act, False, &fx)
+    if got and nests:
+        worker.nested += 1
     rlx_unlock(&worker.lock)
     engine.apply(worker, &fx)
     if not got:
@@ -130,6 +137,8 @@ cdef int help(WorkerCore worker, cell_t* cell) except -1:
     outcome = invoke(worker, &act, &frame, [])
     end(engine, NULL, &act, outcome)
     rlx_lock(&worker.lock)
+    if nests:
+        worker.nested -= 1
     if outcome != OUTCOME_ASIDE:
         settle(worker, &act, frame.anchor, &fx)
     rlx_unlock(&worker.lock)
@@ -181,6 +190,7 @@ cdef int finish_async(Activation activation, object error) except -1:
     rlx_lock(&worker.lock)
     if outcome != OUTCOME_ASIDE:
         settle(worker, &act, NULL, &fx)
+    wake_if_blocked(worker, &fx)
     rlx_unlock(&worker.lock)
     clear(&act)
     engine.apply(worker, &fx)

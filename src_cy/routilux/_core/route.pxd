@@ -35,10 +35,17 @@ cdef int await_room(
 
 cdef object slot_full(WorkerCore worker, slot_t* slot, str why)
 
-# Runs one ready activation of the worker on this thread, that of `cell` if it is ready.
-# 1: it did; 0: nothing was ready. Set by pump.pyx, which comes later in the order.
-ctypedef int (*help_t)(WorkerCore worker, cell_t* cell) except -1
+# Runs one ready activation of the worker on this thread, that of `cell` if it is ready,
+# else any that may run on top of the thread's frame; with `anything`, any at all.
+# 1: it did; 0: there was none. Set by pump.pyx, which comes later in the order.
+ctypedef int (*help_t)(WorkerCore worker, cell_t* cell, bint anything) except -1
 cdef void set_help(help_t help) noexcept
-cdef int help_once(WorkerCore worker, cell_t* cell) except -1
+cdef int help_once(WorkerCore worker, cell_t* cell, bint anything) except -1
+
+# The ready cell to help with, under the lock. Nothing upstream of what the thread has
+# suspended: it would fill a slot that only the suspended activation can empty. Ranks
+# grow along every connection, so in a flow without cycles no two threads can ever wait
+# for each other.
+cdef cell_t* helpable(WorkerCore worker, frame_t* frame) noexcept nogil
 cdef enum:
     HELP_DEPTH = 48          # helping nests on the C stack: about 1 KiB and a Python call each

@@ -40,7 +40,7 @@ from routilux._core.count cimport hold, litter, release
 from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
 from routilux._core.routine cimport Node
 from routilux._core.drain cimport recheck, take_entry
-from routilux._core.settle cimport is_stuck
+from routilux._core.settle cimport all_blocked, is_stuck
 from routilux._core.frame cimport current_frame, depth_of, pump_engine
 from routilux._core.engine cimport Engine
 
@@ -55,8 +55,17 @@ cdef void set_help(help_t help) noexcept:
     HELP = help
 
 
-cdef int help_once(WorkerCore worker, cell_t* cell) except -1:
-    return HELP(worker, cell)
+cdef int help_once(WorkerCore worker, cell_t* cell, bint anything) except -1:
+    return HELP(worker, cell, anything)
+
+
+cdef cell_t* helpable(WorkerCore worker, frame_t* frame) noexcept nogil:
+    cdef cell_t* cell = worker.ready_head
+    if frame == NULL or frame.worker != <PyObject*>worker:
+        return cell
+    while cell != NULL and cell.rank < frame.act.cell.rank:
+        cell = cell.next
+    return cell
 
 
 cdef int deliver(
@@ -164,27 +173,41 @@ cdef int await_room(
     cdef Engine engine = worker.engine
     cdef cell_t* cell = <cell_t*>slot.cell
     cdef waiter_t waiter
-    cdef bint hopeless, deep, woken
+    cdef bint deep, alone, forbidden, hopeless = False
+    cdef int64_t until = deadline
     helps = helps or pump_engine() == <void*>engine
     deep = helps and depth_of(current_frame()) >= HELP_DEPTH
-    if helps and not deep and help_once(worker, cell):
+    alone = engine.pool_size == 1 or engine.driver.is_inline()
+    if helps and not deep and help_once(worker, cell, False):
         return AWAIT_AGAIN
-    if deep and (engine.pool_size == 1 or engine.driver.is_inline()):
+    if deep and alone:
         return AWAIT_OVER
     waiter_init(&waiter, WAIT_HELP if helps else WAIT_SLOT, slot)
+    if frame != NULL:
+        waiter.suspends = True
+        waiter.rank = frame.act.cell.rank
     try:
         rlx_lock(&worker.lock)
         # Before sleeping: 1. still no room, 2. still nothing to help with, 3. somebody
         # else may move this slot: an activation that is not blocked itself, a timer,
         # or, while posts are taken, a post that the target's policy waits for.
-        if slot_has_room(slot) or (helps and not deep and worker.n_ready):
+        if slot_has_room(slot) or (helps and not deep and helpable(worker, frame) != NULL):
             rlx_unlock(&worker.lock)
             return AWAIT_AGAIN
-        hopeless = is_stuck(worker) and (
-            (frame != NULL and (cell.running > 0 or cell.held))
-            or engine.phase != ENGINE_OPEN
+        # Work is ready that may not run on top of this activation. If nobody else can
+        # do it, it has to: better a cycle that may turn out to be full than a hang.
+        forbidden = (
+            helps
+            and not deep
+            and worker.n_ready > 0
+            and all_blocked(worker, frame != NULL)
         )
-        if not hopeless:
+        if not forbidden:
+            hopeless = is_stuck(worker, frame != NULL) and (
+                (frame != NULL and (cell.running > 0 or cell.held))
+                or engine.phase != ENGINE_OPEN
+            )
+        if not hopeless and not (forbidden and alone):
             waiter_link(&worker.slot_waiters, &waiter)
         rlx_unlock(&worker.lock)
         if hopeless:
@@ -194,14 +217,19 @@ cdef int await_room(
                 "its routine can't take anything before this call returns (a cycle of"
                 " full slots, or a shutdown)",
             )
-        if deep:
-            # Other threads of the pool may run what this one is too deep for.
-            deadline = rlx_monotonic_ns() + RELIEF_NS
-        woken = engine.driver.block(
-            &worker.slot_waiters, &waiter, &worker.lock, deadline
-        )
+        if not waiter.linked and not waiter.woken:
+            help_once(worker, NULL, True)
+            return AWAIT_AGAIN
+        if deep or forbidden:
+            # Other threads of the pool may run what this one should not.
+            until = rlx_monotonic_ns() + RELIEF_NS
+            if 0 <= deadline < until:
+                until = deadline
+        if engine.driver.block(&worker.slot_waiters, &waiter, &worker.lock, until):
+            return AWAIT_AGAIN
     finally:
         waiter_free(&waiter)
-    if woken:
+    if forbidden:
+        help_once(worker, NULL, True)
         return AWAIT_AGAIN
     return AWAIT_OVER if deep else AWAIT_TIMEOUT

@@ -19,8 +19,15 @@ cdef void fail(
 cdef bint cancel(WorkerCore worker, owner_t* owner, object reason, effects_t* fx) noexcept
 cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil
 
-# True when no activation of the worker can move any more without help from outside.
-cdef bint is_stuck(WorkerCore worker) noexcept nogil
+# Whether every running activation sleeps for room, or waits below one that does. `more`
+# are about to. One that was woken, or has just helped, does not count: it looks again.
+cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil
+
+# The same with nothing ready and no timer: nothing moves without help from outside.
+cdef bint is_stuck(WorkerCore worker, Py_ssize_t more) noexcept nogil
+
+# After a thread took what it wants: if all the others are blocked now, they must look.
+cdef void wake_if_blocked(WorkerCore worker, effects_t* fx) noexcept nogil
 
 # Frees what an activation still holds; its counts were settled. No lock held.
 cdef void clear(activation_t* act) noexcept

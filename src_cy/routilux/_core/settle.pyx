@@ -16,7 +16,7 @@ from routilux._core.status cimport (
     OWNER_JOB,
     POLICY_NONE,
 )
-from routilux._core.platform cimport rlx_xdecref, waiter_pick
+from routilux._core.platform cimport rlx_xdecref, waiter_pick, waiter_t
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
@@ -43,17 +43,27 @@ cdef void settle(
     elif after != NULL and (not after.ready or after.tag != act.tag):
         after = NULL
     recheck(worker, cell, after, fx)
-    if worker.slot_waiters.head != NULL and is_stuck(worker):
-        while worker.slot_waiters.head != NULL:
-            waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
 
 
-cdef bint is_stuck(WorkerCore worker) noexcept nogil:
-    return (
-        worker.running == worker.blocked
-        and worker.n_ready == 0
-        and worker.timers == 0
-    )
+cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil:
+    cdef waiter_t* waiter = worker.slot_waiters.head
+    cdef Py_ssize_t still = worker.nested + more
+    while waiter != NULL:
+        if waiter.suspends:
+            still += 1
+        waiter = waiter.next
+    return worker.running <= still
+
+
+cdef bint is_stuck(WorkerCore worker, Py_ssize_t more) noexcept nogil:
+    return worker.n_ready == 0 and worker.timers == 0 and all_blocked(worker, more)
+
+
+cdef void wake_if_blocked(WorkerCore worker, effects_t* fx) noexcept nogil:
+    if worker.slot_waiters.head == NULL or not all_blocked(worker, 0):
+        return
+    while worker.slot_waiters.head != NULL:
+        waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
 
 
 cdef bint mark(owner_t* owner, int state, object error) noexcept:

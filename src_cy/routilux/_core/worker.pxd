@@ -53,7 +53,7 @@ cdef class WorkerCore:
     cdef uint64_t n_taken            # activations started: the tag of the newest
     cdef Py_ssize_t queued           # items in all slots
     cdef Py_ssize_t running          # activations going on
-    cdef Py_ssize_t blocked          # those of them that wait in emit() or post()
+    cdef Py_ssize_t nested           # those of them whose thread helps, so runs another
     cdef Py_ssize_t blocked_outside  # those that wait for a slot of another worker
     cdef Py_ssize_t timers           # pending timers that will move something
     cdef waiters_t slot_waiters      # WAIT_SLOT, WAIT_HELP

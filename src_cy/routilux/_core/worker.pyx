@@ -339,7 +339,7 @@ cdef class WorkerCore:
             "queued": self.queued,
             "ready": self.n_ready,
             "running": self.running,
-            "blocked": self.blocked,
+            "nested": self.nested,
             "timers": self.timers,
             "held": self.n_held,
             "in_runq": self.in_runq,

@@ -1,0 +1,1 @@
+"""Counting of open items per job; nothing of it is visible from Python."""

@@ -1,0 +1,1 @@
+"""Activation check and drain; nothing of it is visible from Python."""

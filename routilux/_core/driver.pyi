@@ -1,0 +1,33 @@
+"""The drivers: what acts for a core."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias, final
+
+from routilux._core.engine import Driver, Engine
+from routilux._core.worker import Activation
+
+_Spawner: TypeAlias = Callable[
+    [Coroutine[Any, Any, Any], Activation, Callable[[BaseException | None], None]],
+    object,
+]
+
+@final
+class ThreadDriver(Driver):
+    def __init__(
+        self,
+        engine: Engine,
+        submit: Callable[[Callable[[], None]], object],
+        spawner: _Spawner,
+    ) -> None: ...
+    def pump(self) -> None: ...
+    def keep(self) -> None: ...
+    def stop(self) -> None: ...
+
+@final
+class AsyncEnd:
+    def __init__(self, activation: Activation) -> None: ...
+    def __call__(self, error: BaseException | None) -> None: ...
+
+@final
+class InlineDriver(Driver):
+    def __init__(self, engine: Engine, spawner: _Spawner) -> None: ...

@@ -1,0 +1,1 @@
+"""Flushes and timers; nothing of it is visible from Python."""

@@ -1,0 +1,1 @@
+"""The call of logic; nothing of it is visible from Python."""

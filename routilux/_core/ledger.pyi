@@ -1,0 +1,19 @@
+"""Job accounting."""
+
+from typing import final
+
+from routilux._core.job import JobContext
+
+@final
+class Ledger:
+    def __init__(self, bound: int, history: int) -> None: ...
+    @property
+    def completed(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def cancelled(self) -> int: ...
+    @property
+    def prefix(self) -> str: ...
+
+def seq_of(job: JobContext) -> int: ...

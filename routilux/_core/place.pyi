@@ -1,0 +1,1 @@
+"""Back-pressure of post; nothing of it is visible from Python."""

@@ -1,0 +1,1 @@
+"""Locks and sleeps of the platform; nothing of it is visible from Python."""

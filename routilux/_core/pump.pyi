@@ -1,0 +1,1 @@
+"""The pump; nothing of it is visible from Python."""

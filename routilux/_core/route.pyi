@@ -1,0 +1,1 @@
+"""Delivery into slots; nothing of it is visible from Python."""

@@ -1,0 +1,1 @@
+"""The end of an activation; nothing of it is visible from Python."""

@@ -1,0 +1,12 @@
+"""The window on a worker's queue."""
+
+from datetime import datetime
+from typing import Any, NoReturn, final
+
+from routilux._core.slot import Slot
+
+@final
+class QueueView(Slot):
+    def enqueue(
+        self, data: Any, emitted_from: str = "", emitted_at: datetime | None = None
+    ) -> NoReturn: ...
