@@ -33,7 +33,9 @@ from routilux._core.platform cimport (
     waiter_free,
     waiter_init,
     waiter_link,
+    waiter_pick,
     waiter_t,
+    wake_chain,
 )
 from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, release
@@ -167,12 +169,24 @@ cdef object slot_full(WorkerCore worker, slot_t* slot, str why):
     )
 
 
+cdef void wake_roomy(WorkerCore worker, waiter_t** chain) noexcept nogil:
+    # Who sleeps until a queue is half empty need not, when others are about to sleep.
+    cdef waiter_t* waiter = worker.slot_waiters.head
+    cdef waiter_t* following
+    while waiter != NULL:
+        following = waiter.next
+        if waiter.suspends and slot_has_room(<slot_t*>waiter.target):
+            waiter_pick(&worker.slot_waiters, waiter, chain)
+        waiter = following
+
+
 cdef int await_room(
     WorkerCore worker, slot_t* slot, frame_t* frame, bint helps, int64_t deadline
 ) except -1:
     cdef Engine engine = worker.engine
     cdef cell_t* cell = <cell_t*>slot.cell
     cdef waiter_t waiter
+    cdef waiter_t* chain = NULL
     cdef bint deep, alone, forbidden, hopeless = False
     cdef int64_t until = deadline
     helps = helps or pump_engine() == <void*>engine
@@ -209,7 +223,9 @@ cdef int await_room(
             )
         if not hopeless and not (forbidden and alone):
             waiter_link(&worker.slot_waiters, &waiter)
+            wake_roomy(worker, &chain)
         rlx_unlock(&worker.lock)
+        wake_chain(chain)
         if hopeless:
             raise slot_full(
                 worker,

@@ -20,7 +20,7 @@ from routilux._core.platform cimport rlx_xdecref, waiter_pick, waiter_t
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
-from routilux._core.slot cimport entry_t, slot_at, slot_t
+from routilux._core.slot cimport entry_t, slot_at, slot_has_room, slot_t
 from routilux._core.drain cimport recheck, recheck_held, wake_slot
 
 
@@ -49,7 +49,7 @@ cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil:
     cdef waiter_t* waiter = worker.slot_waiters.head
     cdef Py_ssize_t still = worker.nested + more
     while waiter != NULL:
-        if waiter.suspends:
+        if waiter.suspends and not slot_has_room(<slot_t*>waiter.target):
             still += 1
         waiter = waiter.next
     return worker.running <= still
