@@ -14,6 +14,7 @@ ctypedef struct frame_t:
     activation_t* act
     cell_t* anchor           # the last cell that it made ready: keeps fan-out in order
     frame_t* up              # what this thread was doing when it began to help
+    bint nests               # counted in worker.nested: `up` is suspended below it
 
 cdef frame_t* current_frame() noexcept nogil
 cdef void set_frame(frame_t* frame) noexcept nogil
@@ -21,6 +22,8 @@ cdef void set_frame(frame_t* frame) noexcept nogil
 cdef void* pump_engine() noexcept nogil
 cdef void set_pump_engine(void* engine) noexcept nogil
 cdef int depth_of(frame_t* frame) noexcept nogil
+# The logic is over: what is suspended below does not wait for it any more.
+cdef void unnest(frame_t* frame) noexcept nogil
 
 # The context variable holds a JobContext, a JobGroup, an Activation (async logic), or
 # None. It is set when the owner changes, which depth-first order makes seldom.

@@ -71,6 +71,15 @@ cdef int depth_of(frame_t* frame) noexcept nogil:
     return depth
 
 
+cdef void unnest(frame_t* frame) noexcept nogil:
+    if not frame.nests:
+        return
+    frame.nests = False
+    rlx_lock(&(<WorkerCore>frame.worker).lock)
+    (<WorkerCore>frame.worker).nested = (<WorkerCore>frame.worker).nested - 1
+    rlx_unlock(&(<WorkerCore>frame.worker).lock)
+
+
 cdef PyObject* context_value() noexcept:
     # Borrowed: the context keeps it alive as long as it is current on this thread.
     cdef PyObject* value = rlx_context_get(OWNER)

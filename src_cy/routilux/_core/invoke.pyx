@@ -37,7 +37,7 @@ from routilux._core.routine cimport Node, cell_t
 from routilux._core.slot cimport slot_at
 from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry
 from routilux._core.settle cimport fail
-from routilux._core.frame cimport set_context, set_frame
+from routilux._core.frame cimport set_context, set_frame, unnest
 from routilux._core.engine cimport HOOKED, Engine, call_hook, zero
 from routilux._core.view cimport QueueView
 
@@ -72,11 +72,13 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
             result = call__by_slot(worker, act, node)
     except BaseException as error:
         set_frame(frame.up)
+        unnest(frame)
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             fatal.append(error)
         outcome = judge(worker, act, error)
     else:
         set_frame(frame.up)
+        unnest(frame)       # before a coroutine may end on another thread
         if result is not None and type(result) is CoroutineType:
             return run_coroutine(worker, act, result)
         outcome = OUTCOME_OK

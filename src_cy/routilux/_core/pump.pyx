@@ -30,6 +30,7 @@ from routilux._core.frame cimport (
     frame_t,
     set_context,
     set_pump_engine,
+    unnest,
 )
 from routilux._core.engine cimport HOOKED, call_hook, zero
 from routilux._core.route cimport helpable, set_help
@@ -46,6 +47,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
     cdef list fatal = []
     zero(&fx)
     frame.up = current_frame()
+    frame.nests = False
     rlx_lock(&worker.lock)
     more = take(worker, &act, False, &fx)
     if worker.n_ready and not worker.in_runq:
@@ -114,11 +116,12 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     cdef frame_t frame
     cdef effects_t fx
     cdef int outcome
-    cdef bint got = False, nests
+    cdef bint got = False
     zero(&fx)
     frame.up = current_frame()
     frame.anchor = NULL
-    nests = frame.up != NULL and frame.up.worker == <PyObject*>worker
+    frame.worker = <PyObject*>worker
+    frame.nests = frame.up != NULL and frame.up.worker == <PyObject*>worker
     before = None if context_value() == NULL else <object>context_value()
     rlx_lock(&worker.lock)
     if cell == NULL or not cell.ready:
@@ -127,7 +130,7 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
         worker.unlink_ready(cell)
         worker.push_ready(cell, NULL)       # to the head, where take looks
         got = take(worker, &act, False, &fx)
-    if got and nests:
+    if got and frame.nests:
         worker.nested += 1
     rlx_unlock(&worker.lock)
     engine.apply(worker, &fx)
@@ -136,9 +139,8 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     begin(engine, NULL, &act)
     outcome = invoke(worker, &act, &frame, [])
     end(engine, NULL, &act, outcome)
+    unnest(&frame)
     rlx_lock(&worker.lock)
-    if nests:
-        worker.nested -= 1
     if outcome != OUTCOME_ASIDE:
         settle(worker, &act, frame.anchor, &fx)
     rlx_unlock(&worker.lock)
