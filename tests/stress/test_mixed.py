@@ -11,6 +11,7 @@ repeats one round, whose seed the failing assertion names.
 """
 
 import asyncio
+import logging
 import os
 import random
 import sys
@@ -225,6 +226,12 @@ def spawn():
         return threads[-1]
 
     return start
+
+
+@pytest.fixture(autouse=True)
+def quiet_log(caplog):
+    """Keep the failures that the rounds draw out of the report."""
+    caplog.set_level(logging.CRITICAL, logger="routilux")
 
 
 @pytest.fixture(autouse=True)
