@@ -19,8 +19,8 @@ cdef bint take(
     WorkerCore worker, activation_t* act, bint from_tail, effects_t* fx
 ) noexcept nogil
 
-# The same for one cell that is not in the ready list any more.
-cdef bint take_cell(
+# The same for one cell of the ready list. False: what made it ready is gone.
+cdef bint take_ready(
     WorkerCore worker, cell_t* cell, activation_t* act, effects_t* fx
 ) noexcept nogil
 

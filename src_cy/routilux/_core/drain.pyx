@@ -163,13 +163,21 @@ cdef bint take(
     cdef cell_t* cell
     while worker.ready_head != NULL:
         cell = worker.ready_tail if from_tail else worker.ready_head
-        worker.unlink_ready(cell)
-        if take_cell(worker, cell, act, fx):
+        if take_ready(worker, cell, act, fx):
             return True
-        # A purge took what made it ready. If that was all that moved, nobody else will
-        # notice that nothing does any more.
-        if rlx_load(&worker.ledger.admitted) == 0 and worker.ledger.is_wanted():
-            fx.quiet = True
+    return False
+
+
+cdef bint take_ready(
+    WorkerCore worker, cell_t* cell, activation_t* act, effects_t* fx
+) noexcept nogil:
+    worker.unlink_ready(cell)
+    if take_cell(worker, cell, act, fx):
+        return True
+    # A purge took what made it ready. If that was all that moved, nobody else will
+    # notice that nothing does any more.
+    if rlx_load(&worker.ledger.admitted) == 0 and worker.ledger.is_wanted():
+        fx.quiet = True
     return False
 
 

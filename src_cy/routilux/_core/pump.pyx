@@ -22,7 +22,7 @@ from routilux._core.platform cimport (
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport activation_t
-from routilux._core.drain cimport take
+from routilux._core.drain cimport take, take_ready
 from routilux._core.settle cimport clear, settle, wake_if_blocked
 from routilux._core.frame cimport (
     context_value,
@@ -124,12 +124,12 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     frame.nests = frame.up != NULL and frame.up.worker == <PyObject*>worker
     before = None if context_value() == NULL else <object>context_value()
     rlx_lock(&worker.lock)
-    if cell == NULL or not cell.ready:
-        cell = worker.ready_head if anything else helpable(worker, frame.up)
-    if cell != NULL:
-        worker.unlink_ready(cell)
-        worker.push_ready(cell, NULL)       # to the head, where take looks
-        got = take(worker, &act, False, &fx)
+    while not got:
+        if cell == NULL or not cell.ready:
+            cell = worker.ready_head if anything else helpable(worker, frame.up)
+        if cell == NULL:
+            break
+        got = take_ready(worker, cell, &act, &fx)
     if got and frame.nests:
         worker.nested += 1
     rlx_unlock(&worker.lock)
