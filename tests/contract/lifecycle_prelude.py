@@ -19,6 +19,8 @@ from routilux import (
     immediate_policy,
 )
 
+# A test run in the background of a shell inherits an ignored SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # What the runtime logs about a failing job is not the noise these scripts look for.
 logging.getLogger("routilux").addHandler(logging.NullHandler())
 gate, entered, ran = threading.Event(), threading.Event(), []

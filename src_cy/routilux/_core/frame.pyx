@@ -90,6 +90,9 @@ cdef PyObject* context_value() noexcept:
 
 
 cdef int set_context(PyObject* value) except -1:
+    # Looking costs a tenth of setting, and down a chain the job stays the same.
+    if context_value() == value:
+        return 0
     return rlx_context_set(OWNER, value)
 
 

@@ -51,7 +51,8 @@ ctypedef struct cell_t:
     PyObject* resumed        # chain of activations whose retry is due; owned references
     owner_t* current         # whom it works for; only compared, never followed
     PyObject* node           # Node; the plan keeps it alive
-    PyObject* message        # a policy message that is free for use; owned, or NULL
+    PyObject* shell          # a slot_data that nobody kept: used again; owned, or NULL
+    PyObject* message        # a policy message, likewise
     meter_t* meter           # NULL without monitoring
     int64_t n_blocked_ns     # keeper only: time seen blocking while threads idled
 

@@ -129,6 +129,7 @@ cdef class WorkerCore:
                 slot_free(&self.slots[i])
         if self.cells != NULL:
             for i in range(self.n_cells):
+                rlx_xdecref(self.cells[i].shell)
                 rlx_xdecref(self.cells[i].message)
                 free(self.cells[i].meter)
         free(self.cells)
