@@ -7,14 +7,16 @@ coroutine raises, `BaseException` included, is caught here, or it would end the 
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from routilux._core import owner_variable
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["EventLoopThread"]
 
@@ -88,6 +90,8 @@ class EventLoopThread:
             thread.join()
 
     def _start(self) -> asyncio.AbstractEventLoop:
+        import asyncio  # here: it takes longer to import than all of routilux
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -98,6 +102,8 @@ class EventLoopThread:
             return self._loop
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        import asyncio
+
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
@@ -113,6 +119,8 @@ class EventLoopThread:
         owner: object,
         ended: Callable[[BaseException | None], None],
     ) -> None:
+        import asyncio
+
         context = contextvars.copy_context()
         context.run(OWNER.set, owner)
         loop = asyncio.get_running_loop()

@@ -10,15 +10,12 @@ import logging
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
-from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 from routilux._core.status cimport (
     OUTCOME_ASIDE,
     OUTCOME_FAILED,
     OUTCOME_OK,
-    POLICY_CALLABLE,
-    POLICY_CUSTOM,
     POLICY_IMMEDIATE,
     TIMER_RETRY,
 )
@@ -39,7 +36,7 @@ from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry
 from routilux._core.settle cimport fail
 from routilux._core.frame cimport set_context, set_frame, unnest
 from routilux._core.engine cimport HOOKED, Engine, call_hook, zero
-from routilux._core.view cimport QueueView
+from routilux._core.ask cimport ask, claim_all, form_group, give
 
 from types import CoroutineType
 
@@ -183,124 +180,6 @@ cdef inline void recycle(activation_t* act, Node node) noexcept:
     if act.cell.message == NULL and rlx_is_reason(act.message, REASON, <PyObject*>IMMEDIATE):
         act.cell.message = act.message
         act.message = NULL
-
-
-cdef int give(PyObject** place, object value) except -1:
-    rlx_incref(<PyObject*>value)
-    place[0] = <PyObject*>value
-    return 0
-
-
-cdef int form_group(activation_t* act) except -1:
-    # Items of several jobs: the activation works for a group that holds one count of
-    # each item's owner until nothing is left of what the batch emits.
-    cdef owner_t** members
-    cdef JobGroup group
-    cdef Py_ssize_t i, newest = 0
-    if act.owner != NULL or act.n_entries == 0:
-        return 0
-    members = <owner_t**>malloc(act.n_entries * sizeof(owner_t*))
-    if members == NULL:
-        raise MemoryError("no memory for the jobs of a batch")
-    for i in range(act.n_entries):
-        members[i] = act.entries[i].owner
-        if act.entries[i].stamp >= act.entries[newest].stamp:
-            newest = i
-    group = new_group(members, act.n_entries, members[newest])
-    group.own.open = 1
-    rlx_incref(<PyObject*>group)        # given back when its last item is settled
-    act.owner = &group.own
-    act.held = 1
-    return 0
-
-
-cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
-    # Asks a Python policy. It consumes through views; what it takes is claimed by this
-    # activation, whatever it answers.
-    cdef dict views = worker.views(node)
-    cdef effects_t fx
-    cdef bint yes
-    data = message = None
-    set_context(NULL)
-    if act.cell.policy.kind == POLICY_CUSTOM:
-        yes = bool(node.policy.check(views, worker))
-    else:
-        point_views(worker, views, act)
-        try:
-            answer = node.policy(views, worker)
-        finally:
-            point_views(worker, views, NULL)
-        yes, data, message = read_answer(node, answer)
-    zero(&fx)
-    rlx_lock(&worker.lock)
-    if yes and act.cell.policy.kind == POLICY_CUSTOM:
-        claim_all(worker, act, &fx)
-    if act.n_entries:
-        claim_owner(act)
-    elif yes and act.cell.total:
-        adopt_oldest(worker, act, &fx)
-    act.asks = act.cell.asking = False
-    act.cell.stale = act.cell.stale and act.n_entries == 0
-    if act.cell.limit > 1:
-        recheck(worker, act.cell, worker.ready_tail, &fx)
-    rlx_unlock(&worker.lock)
-    (<Engine>worker.engine).apply(worker, &fx)
-    if not yes:
-        return False
-    if act.cell.policy.kind == POLICY_CALLABLE:
-        form_group(act)
-        give(&act.slot_data, {name: data.get(name, []) for name in node.slot_names})
-        give(&act.message, message)
-    return act.owner != NULL or act.n_entries > 0
-
-
-cdef object read_answer(Node node, answer):
-    try:
-        yes, data, message = answer
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"the activation policy of routine {node.routine_id!r} must return"
-            f" (should_activate, data_slice, policy_message), not {answer!r}"
-        ) from None
-    if yes and not isinstance(data, dict):
-        raise TypeError(
-            f"the data_slice of routine {node.routine_id!r}'s policy must be a dict of"
-            f" slot name to list, not {data!r}"
-        )
-    return bool(yes), data, message
-
-
-cdef int point_views(WorkerCore worker, dict views, activation_t* act) except -1:
-    cdef QueueView view
-    for view in views.values():
-        rlx_lock(&worker.lock)
-        view.claim = act
-        rlx_unlock(&worker.lock)
-    return 0
-
-
-cdef void claim_all(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:
-    cdef int s
-    cdef Py_ssize_t i, count
-    if claim_room(act, act.cell.total, act.cell.n_slots) < 0:
-        return
-    for s in range(act.cell.n_slots):
-        count = act.cell.slots[s].size
-        act.counts[s] = count
-        for i in range(count):
-            take_entry(worker, &act.cell.slots[s], &act.entries[act.n_entries], fx)
-            act.n_entries += 1
-
-
-cdef void adopt_oldest(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:
-    # A policy that activates and consumes nothing: it works for the oldest item's job.
-    cdef int s
-    for s in range(act.cell.n_slots):
-        if act.cell.slots[s].size:
-            act.owner = slot_at(&act.cell.slots[s], 0).owner
-            act.held = 1
-            hold(worker.ledger, act.owner, fx)
-            return
 
 
 cdef int judge__policy(WorkerCore worker, activation_t* act, BaseException error) except -1:

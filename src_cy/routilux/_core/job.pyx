@@ -6,7 +6,6 @@ something on it. Made by entry, counted by ledger, stamped on every queued item;
 pump's threads change it under the lock of its worker, users read it from anywhere.
 """
 
-import asyncio
 import traceback
 from datetime import datetime, timezone
 from enum import Enum
@@ -312,6 +311,8 @@ cdef class JobContext:
 
 
 async def outcome_of(JobContext job):
+    import asyncio          # here, because it takes longer to import than all of routilux
+
     if job.ident.engine.is_inline():
         job.ident.engine.wait_job(job, None)    # there is nobody else to do the work
         return job._outcome()

@@ -6,8 +6,6 @@ index of each slot and event) is a field here, so that no dict of names, no sign
 and no isinstance is looked at while events run.
 """
 
-import inspect
-
 cimport cython
 from libc.stdlib cimport free, malloc
 
@@ -28,6 +26,8 @@ def logic_style(logic):
         policy_message, worker_state)`` and True for one positional list per slot;
         ``keywords`` are those of "policy_message" and "worker_state" that it accepts.
     """
+    import inspect          # here: a third of the import time of the package
+
     both = ("policy_message", "worker_state")
     try:
         parameters = list(inspect.signature(logic).parameters.values())
@@ -40,6 +40,12 @@ def logic_style(logic):
         return True, both
     names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     return True, tuple(name for name in both if name in names)
+
+
+cdef bint is_coroutine_function(logic) except -1:
+    import inspect
+
+    return inspect.iscoroutinefunction(logic)
 
 
 @cython.final
@@ -71,7 +77,6 @@ cdef class Node:
         for i, label in enumerate(self.labels):
             self.label_at[<int>i] = <PyObject*>label
         self.concurrency = routine._concurrency
-        self.is_async = inspect.iscoroutinefunction(self.logic)
         policy_template(self.policy, &self.template)
         self.message = self.partial_message = {}
         if isinstance(self.policy, Policy):
@@ -83,6 +88,7 @@ cdef class Node:
         else:
             style = routine._logic_style
             self.by_slot, self.keywords = style or logic_style(self.logic)
+            self.is_async = is_coroutine_function(self.logic)
 
     def why(self):
         """Say what the routine's policy waits for, for messages."""

@@ -1,0 +1,1 @@
+"""Asking a Python policy; nothing of it is visible to Python."""
