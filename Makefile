@@ -30,7 +30,8 @@ stress:
 
 bench:
 	$(PYTHON) -m pytest benchmarks --timeout=900 -o faulthandler_timeout=0 \
-	    --benchmark-disable-gc --benchmark-autosave \
+	    --benchmark-disable-gc --benchmark-autosave --benchmark-max-time=0.5 \
+	    --benchmark-group-by=group,param \
 	    --benchmark-columns=min,median,iqr,rounds --benchmark-sort=name
 
 lint:

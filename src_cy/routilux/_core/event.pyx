@@ -90,13 +90,10 @@ cdef class RoutineCore:
         if frame != NULL and value == frame.act.owner.obj:
             node = <Node>frame.act.cell.node
             if node.routine is self:
-                index = node.event_index.get(event_name)
-                if index is None:
-                    raise no_event(self, event_name, node)
                 emit_c(
                     <WorkerCore>frame.worker,
                     frame.act.cell,
-                    index,
+                    event_at(node, event_name),
                     item,
                     frame.act.owner,
                     frame,
@@ -105,13 +102,10 @@ cdef class RoutineCore:
                 return
         keep = find_origin(self, event_name, value, &origin)
         node = <Node>origin.cell.node
-        index = node.event_index.get(event_name)
-        if index is None:
-            raise no_event(self, event_name, node)
         emit_c(
             <WorkerCore>origin.worker,
             origin.cell,
-            index,
+            event_at(node, event_name),
             item,
             origin.owner,
             frame if frame != NULL and frame.worker == origin.worker else NULL,
@@ -119,7 +113,20 @@ cdef class RoutineCore:
         )
 
 
-cdef object no_event(routine, event_name, Node node):
+cdef int event_at(Node node, object name) except -1:
+    # Names are mostly the very objects that were declared: comparing pointers is cheaper
+    # than a look-up, for the first few.
+    cdef Py_ssize_t i, n = len(node.event_names)
+    for i in range(n if n < 4 else 4):
+        if <PyObject*>node.event_names[i] == <PyObject*>name:
+            return <int>i
+    index = node.event_index.get(name)
+    if index is None:
+        raise no_event(node, name)
+    return index
+
+
+cdef object no_event(Node node, event_name):
     hint = name_hint(str(event_name), node.event_index, "events")
     return ValueError(
         f"Event {event_name!r} not found in routine {node.routine_id!r}. {hint}"

@@ -104,6 +104,7 @@ cdef void measure(activation_t* act) noexcept nogil:
         bucket += 1
         rest >>= 1
     act.cell.meter.activations += 1
+    act.cell.meter.items_in += 1 if act.n_entries == 0 else act.n_entries
     act.cell.meter.busy_ns += ns
     act.cell.meter.histogram[bucket] += 1
 

@@ -52,6 +52,7 @@ ctypedef struct cell_t:
     owner_t* current         # whom it works for; only compared, never followed
     PyObject* node           # Node; the plan keeps it alive
     PyObject* shell          # a slot_data that nobody kept: used again; owned, or NULL
+    PyObject* shell_list     # the list in it; borrowed
     PyObject* message        # a policy message, likewise
     meter_t* meter           # NULL without monitoring
     int64_t n_blocked_ns     # keeper only: time seen blocking while threads idled
@@ -67,6 +68,8 @@ cdef class Node:
     cdef readonly object handler         # ErrorHandler in force, or None
     cdef readonly tuple slots            # Slot definitions, in order
     cdef readonly tuple slot_names
+    cdef PyObject* slot_name             # the first of them, borrowed; NULL: none
+    cdef tuple event_names               # in order
     cdef readonly tuple labels           # for messages: "slot 'x' of routine 'r'"
     cdef PyObject** label_at             # the same, borrowed from labels
     cdef bint is_async                   # logic is a coroutine function

@@ -67,7 +67,9 @@ cdef class Node:
         self.slots = tuple(routine._slots.values())
         self.slot_names = tuple(routine._slots)
         self.slot_index = {name: i for i, name in enumerate(self.slot_names)}
-        self.event_index = {name: i for i, name in enumerate(routine._events)}
+        self.slot_name = <PyObject*>self.slot_names[0] if self.slot_names else NULL
+        self.event_names = tuple(routine._events)
+        self.event_index = {name: i for i, name in enumerate(self.event_names)}
         self.labels = tuple(
             f"slot {name!r} of routine {routine_id!r}" for name in self.slot_names
         )
