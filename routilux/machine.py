@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures.thread import ThreadPoolExecutor
 
-from routilux._core import Control, InlineDriver, ThreadDriver
+from routilux._core import Control, InlineDriver, ThreadDriver, holders
 from routilux.event_loop import EventLoopThread
 from routilux.flow import Flow
 from routilux.worker import WorkerState
@@ -120,7 +120,7 @@ class Machine:
 
     def log_holders(self, what: str) -> None:
         """Log which routines and slots hold the unfinished jobs."""
-        holders = [text for worker in self.workers() for text in worker.holders()]
+        holders = [text for worker in self.workers() for text in holders(worker)]
         logger.warning(
             "routilux: %d %s; they are held by: %s",
             self.core.counts()["jobs_live"],

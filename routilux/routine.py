@@ -199,7 +199,8 @@ class Routine(RoutineCore):
             n: Activations at a time and worker; None: as many as the pool has threads.
 
         Raises:
-            TypeError, ValueError: If it is not an int of at least 1, or None.
+            TypeError: If it is neither an int nor None.
+            ValueError: If it is less than 1.
             RuntimeError: While a worker runs the routine.
         """
         self._check_free("set_concurrency")

@@ -18,6 +18,7 @@ from routilux._core import (
     JobContext,
     JobStatus,
     RuntimeCore,
+    rows,
     set_post_result,
 )
 from routilux.errors import name_hint
@@ -88,7 +89,8 @@ class Runtime(RuntimeCore):
         job_history: Finished jobs that `get_job` still answers for.
 
     Raises:
-        TypeError, ValueError: Naming the parameter and the value.
+        TypeError: A parameter has the wrong type; it is named with its value.
+        ValueError: A parameter is out of range; it is named with its value.
 
     Example:
         >>> with Runtime(thread_pool_size=2) as runtime:
@@ -234,8 +236,8 @@ class Runtime(RuntimeCore):
         """
         if not self.enable_monitoring:
             raise RuntimeError("metrics() needs Runtime(enable_monitoring=True)")
-        rows = [row for worker in self._machine.workers() for row in worker.rows()]
-        return collect(rows, self.core.counts())
+        found = [row for worker in self._machine.workers() for row in rows(worker)]
+        return collect(found, self.core.counts())
 
     @property
     def thread_pool(self) -> ThreadPoolExecutor | None:

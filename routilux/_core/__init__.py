@@ -23,6 +23,7 @@ try:
         owner_variable,
     )
     from routilux._core.job import JobContext, JobError, JobStatus
+    from routilux._core.report import holders, rows
     from routilux._core.routine import Plan, logic_style
     from routilux._core.slot import Slot
     from routilux._core.worker import WorkerCore, WorkerStatus
@@ -57,9 +58,11 @@ __all__ = [
     "get_current_jobs",
     "get_current_routine_id",
     "get_current_worker_state",
+    "holders",
     "immediate_policy",
     "logic_style",
     "owner_variable",
+    "rows",
     "set_hooks",
     "set_post_result",
     "time_interval_policy",

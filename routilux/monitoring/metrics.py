@@ -36,7 +36,7 @@ class RoutineMetrics:
         failures: Calls that raised.
         retries: Calls that were repeats after a failure.
         items_in: Items that entered its slots.
-        items_out: Items that its events delivered.
+        items_out: Events that it emitted, connected or not.
         dropped: Items that were lost to an overflow rule or an ended job.
         queue_depth: Items in its slots at the moment of the picture.
         queue_peak: Most items that were ever in its slots at once.
@@ -104,7 +104,7 @@ class RuntimeMetrics:
         jobs_completed: Jobs that ended as completed.
         jobs_failed: Jobs that ended as failed.
         jobs_cancelled: Jobs that ended as cancelled.
-        pumps: Times that a thread took up ready work.
+        pumps: Threads that are taking up work right now.
 
     Example:
         >>> with Runtime(enable_monitoring=True) as runtime:

@@ -205,7 +205,8 @@ def batch_size_policy(min_batch_size, max_wait=None):
             finds them.
 
     Raises:
-        TypeError, ValueError: naming the parameter and the value.
+        TypeError: a parameter has the wrong type; it is named with its value.
+        ValueError: a parameter is out of range; it is named with its value.
 
     Example:
         >>> routine.set_activation_policy(batch_size_policy(100, max_wait=0.5))

@@ -102,6 +102,10 @@ cdef class RuntimeCore:
         2. Waits while ``max_queue_size`` jobs are unfinished or the slot is full.
         3. Makes the job and queues ``data``, by reference, as its first item.
 
+        Inside logic it helps with ready work instead of waiting for
+        ``max_queue_size``, and goes in over it when there is nothing to help with: the
+        calling activation may be what holds the bound up.
+
         Args:
             flow_id: the flow's id or registered name, or the Flow; also ``flow_name``.
             routine_id: the routine to start with; also ``routine_name``.
@@ -114,8 +118,8 @@ cdef class RuntimeCore:
             timeout: seconds to wait at most; None waits without a limit.
 
         Returns:
-            A :class:`PostResult`: the tuple ``(worker_state, job)``, which also answers
-            the job's attributes.
+            The tuple ``(worker_state, job)`` as a :class:`PostResult`, which also
+            answers the job's attributes.
 
         Raises:
             WorkerNotRunningError: the flow has no running worker: call ``exec()`` first.

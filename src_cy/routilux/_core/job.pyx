@@ -261,7 +261,8 @@ cdef class JobContext:
         if self.state == JOB_CANCELLED:
             raise JobCancelledError(
                 f"job {self.job_id!r} of flow {self.flow_id!r} was cancelled"
-                + (f": {self.error}" if self.error else "")
+                + (f": {self.error}" if self.error else ""),
+                job_id=self.job_id,
             )
         with cython.critical_section(self):
             return self._result
@@ -320,7 +321,10 @@ async def outcome_of(JobContext job):
     ended = loop.create_future()
 
     def tell(_):
-        loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(None))
+        try:
+            loop.call_soon_threadsafe(lambda: ended.done() or ended.set_result(None))
+        except RuntimeError:
+            pass                # the loop closed, so nobody waits any more
 
     job.add_done_callback(tell)
     await ended

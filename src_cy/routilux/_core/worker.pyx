@@ -292,6 +292,25 @@ cdef class WorkerCore:
             )
         return self.views(node)[slot]
 
+    def get_event_count(self, routine_id, event_name):
+        """Return how often a routine emitted an event, connected or not.
+
+        Raises:
+            ValueError: the flow has no such routine or event; the message lists them.
+        """
+        cdef Node node = self.node_of(routine_id)
+        cdef int64_t count
+        if event_name not in node.event_index:
+            hint = name_hint(str(event_name), node.event_index, "events")
+            raise ValueError(
+                f"Event {event_name!r} not found in routine {routine_id!r} of flow"
+                f" {self.flow_id!r}. {hint}"
+            )
+        rlx_lock(&self.lock)
+        count = self.cells[node.index].events[<int>node.event_index[event_name]].n_emitted
+        rlx_unlock(&self.lock)
+        return count
+
     def node_of(self, routine_id):
         if routine_id not in self.plan.index:
             hint = name_hint(str(routine_id), self.plan.index, "routines")
@@ -303,93 +322,6 @@ cdef class WorkerCore:
     def views(self, Node node):
         """Return fresh views of all slots of a routine: name to view."""
         return {slot.name: self.engine.view(self, node, i) for i, slot in enumerate(node.slots)}
-
-    def holders(self):
-        """Say which routines and slots hold unfinished jobs: a list of texts."""
-        cdef cell_t* cell
-        cdef Node node
-        cdef Py_ssize_t size, running
-        cdef int i
-        texts = []
-        for node in self.plan.nodes:
-            cell = &self.cells[node.index]
-            if cell.policy.kind == POLICY_NONE:
-                continue
-            rlx_lock(&self.lock)
-            running = cell.running
-            rlx_unlock(&self.lock)
-            if running:
-                texts.append(
-                    f"routine {node.routine_id!r} of flow {self.flow_id!r} is running"
-                    f" ({running} activations)"
-                )
-            for i in range(cell.n_slots):
-                rlx_lock(&self.lock)
-                size = cell.slots[i].size
-                rlx_unlock(&self.lock)
-                if size:
-                    texts.append(
-                        f"{node.labels[i]} of flow {self.flow_id!r} has {size} items"
-                        f" ({node.why()})"
-                    )
-        return texts
-
-    def debug(self):
-        """Return the counters of the worker as a dict, for tests and bug reports."""
-        return {
-            "queued": self.queued,
-            "ready": self.n_ready,
-            "running": self.running,
-            "nested": self.nested,
-            "timers": self.timers,
-            "held": self.n_held,
-            "in_runq": self.in_runq,
-            "slot_waiters": self.slot_waiters.head != NULL,
-            "cells": {
-                node.routine_id: {
-                    "total": self.cells[i].total,
-                    "running": self.cells[i].running,
-                    "ready": self.cells[i].ready,
-                    "held": self.cells[i].held,
-                    "flush": self.cells[i].flush,
-                    "parked": self.cells[i].slots[0].parked if self.cells[i].n_slots else 0,
-                }
-                for i, node in enumerate(self.plan.nodes)
-            },
-        }
-
-    def rows(self):
-        """Return the meters of all routines as dicts (see monitoring.metrics)."""
-        return [self.row(node) for node in self.plan.nodes]
-
-    def row(self, Node node):
-        cdef cell_t* cell = &self.cells[node.index]
-        cdef meter_t meter
-        cdef Py_ssize_t depth, peak = 0
-        cdef int64_t dropped = 0
-        cdef int i
-        rlx_lock(&self.lock)
-        meter = cell.meter[0]
-        depth = cell.total
-        for i in range(cell.n_slots):
-            peak = max(peak, cell.slots[i].peak)
-            dropped += cell.slots[i].n_dropped
-        rlx_unlock(&self.lock)
-        return {
-            "flow_id": self.flow_id,
-            "worker_id": self.worker_id,
-            "routine_id": node.routine_id,
-            "activations": meter.activations,
-            "failures": meter.failures,
-            "retries": meter.retries,
-            "items_in": meter.items_in,
-            "items_out": meter.items_out,
-            "dropped": dropped,
-            "queue_depth": depth,
-            "queue_peak": peak,
-            "busy_seconds": meter.busy_ns / 1e9,
-            "histogram": tuple([meter.histogram[i] for i in range(64)]),
-        }
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.worker_id} of {self.flow_id!r}: {self.status}>"

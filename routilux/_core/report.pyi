@@ -1,0 +1,9 @@
+"""What users and messages are told of a worker."""
+
+from typing import Any
+
+from routilux._core.worker import WorkerCore
+
+def holders(worker: WorkerCore) -> list[str]: ...
+def debug(worker: WorkerCore) -> dict[str, Any]: ...
+def rows(worker: WorkerCore) -> list[dict[str, Any]]: ...

@@ -1,0 +1,104 @@
+"""What users and messages are told of a worker: meters, holders, counters.
+
+Called from Python at any time, by `Runtime.metrics()`, by a wait that timed out, by
+tests. Takes the worker's lock for each routine, never for all at once, so a report of
+a thousand routines holds nothing up; its numbers are each true, not of one moment.
+"""
+
+from libc.stdint cimport int64_t
+
+from routilux._core.status cimport POLICY_NONE
+from routilux._core.platform cimport rlx_lock, rlx_unlock
+from routilux._core.routine cimport Node, cell_t, meter_t
+from routilux._core.worker cimport WorkerCore
+
+
+def holders(WorkerCore worker):
+    """Say which routines and slots hold unfinished jobs: a list of texts."""
+    cdef cell_t* cell
+    cdef Node node
+    cdef Py_ssize_t size, running
+    cdef int i
+    texts = []
+    for node in worker.plan.nodes:
+        cell = &worker.cells[node.index]
+        if cell.policy.kind == POLICY_NONE:
+            continue
+        rlx_lock(&worker.lock)
+        running = cell.running
+        rlx_unlock(&worker.lock)
+        if running:
+            texts.append(
+                f"routine {node.routine_id!r} of flow {worker.ident.flow_id!r} is running"
+                f" ({running} activations)"
+            )
+        for i in range(cell.n_slots):
+            rlx_lock(&worker.lock)
+            size = cell.slots[i].size
+            rlx_unlock(&worker.lock)
+            if size:
+                texts.append(
+                    f"{node.labels[i]} of flow {worker.ident.flow_id!r} has {size} items"
+                    f" ({node.why()})"
+                )
+    return texts
+
+
+def debug(WorkerCore worker):
+    """Return the counters of the worker as a dict, for tests and bug reports."""
+    return {
+        "queued": worker.queued,
+        "ready": worker.n_ready,
+        "running": worker.running,
+        "nested": worker.nested,
+        "timers": worker.timers,
+        "held": worker.n_held,
+        "in_runq": worker.in_runq,
+        "slot_waiters": worker.slot_waiters.head != NULL,
+        "cells": {
+            node.routine_id: {
+                "total": worker.cells[i].total,
+                "running": worker.cells[i].running,
+                "ready": worker.cells[i].ready,
+                "held": worker.cells[i].held,
+                "flush": worker.cells[i].flush,
+                "parked": worker.cells[i].slots[0].parked if worker.cells[i].n_slots else 0,
+            }
+            for i, node in enumerate(worker.plan.nodes)
+        },
+    }
+
+
+def rows(WorkerCore worker):
+    """Return the meters of all routines as dicts (see monitoring.metrics)."""
+    return [row(worker, node) for node in worker.plan.nodes]
+
+
+cdef dict row(WorkerCore worker, Node node):
+    cdef cell_t* cell = &worker.cells[node.index]
+    cdef meter_t meter
+    cdef Py_ssize_t depth, peak = 0
+    cdef int64_t dropped = 0
+    cdef int i
+    rlx_lock(&worker.lock)
+    meter = cell.meter[0]
+    depth = cell.total
+    for i in range(cell.n_slots):
+        peak = max(peak, cell.slots[i].peak)
+        dropped += cell.slots[i].n_dropped
+    rlx_unlock(&worker.lock)
+    return {
+        "flow_id": worker.ident.flow_id,
+        "worker_id": worker.ident.worker_id,
+        "routine_id": node.routine_id,
+        "activations": meter.activations,
+        "failures": meter.failures,
+        "retries": meter.retries,
+        "items_in": meter.items_in,
+        "items_out": meter.items_out,
+        "dropped": dropped,
+        "queue_depth": depth,
+        "queue_peak": peak,
+        "busy_seconds": meter.busy_ns / 1e9,
+        "histogram": tuple([meter.histogram[i] for i in range(64)]),
+    }
