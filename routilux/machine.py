@@ -120,12 +120,12 @@ class Machine:
 
     def log_holders(self, what: str) -> None:
         """Log which routines and slots hold the unfinished jobs."""
-        holders = [text for worker in self.workers() for text in holders(worker)]
+        texts = [text for worker in self.workers() for text in holders(worker)]
         logger.warning(
             "routilux: %d %s; they are held by: %s",
             self.core.counts()["jobs_live"],
             what,
-            "; ".join(holders[:10]) or "nothing that is queued or running",
+            "; ".join(texts[:10]) or "nothing that is queued or running",
         )
 
     def end(self, *, wait: bool, timeout: float | None, cancel_pending: bool) -> None:

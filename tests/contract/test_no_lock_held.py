@@ -24,9 +24,6 @@ from routilux.monitoring.hooks import (
 
 WAIT = 20.0
 SHORT = 0.05  # long enough to see that something does not end
-no_keys_yet = pytest.mark.xfail(
-    raises=TypeError, reason="set_concurrency(n, key=...) is not built yet"
-)
 STEPS = [name for name in vars(ExecutionHooksInterface) if name.startswith("on_")]
 
 
@@ -250,58 +247,6 @@ def test_no_lock_is_held_in_eq_and_hash_of_an_item(drive, solo, record, call_bac
 
     drive(solo(record), [Item(), Item()], expected=False)
     assert not call_back.called.is_set()  # an item is nobody's business
-
-
-@no_keys_yet
-def test_no_lock_is_held_in_hash_of_a_key(drive, solo, record, call_back):
-    class Key:
-        def __hash__(self):
-            call_back()
-            return 1
-
-    flow = solo(record)
-    flow.routines["work"].set_concurrency(2, key="key")
-    drive(flow, ({"key": Key()} for _ in range(2)))
-
-
-@no_keys_yet
-def test_no_lock_is_held_in_eq_of_a_key(threaded, solo, record, spawn):
-    class Key:
-        def __eq__(self, other):
-            call_back()
-            return False
-
-        def __hash__(self):
-            return 1
-
-    def meet(slot_data, policy_message, worker_state):
-        both.wait(WAIT)
-
-    both = threading.Barrier(2)  # so that two keys are busy at once
-    runtime = threaded(enable_monitoring=True)
-    call_back = CallBack(runtime, solo(record), spawn)
-    flow = solo(meet)
-    flow.routines["work"].set_concurrency(2, key="key")
-
-    def post_and_wait():
-        post = poster(runtime, flow)
-        jobs = [post({"key": Key()}) for _ in range(2)]
-        assert runtime.wait_until_all_jobs_finished(WAIT)
-        return [job.status for job in jobs]
-
-    assert spawn(post_and_wait).result(WAIT) == ["completed"] * 2
-    assert call_back.called.wait(WAIT)
-
-
-@no_keys_yet
-def test_no_lock_is_held_in_a_key_function(drive, solo, record, call_back):
-    def key(item):
-        call_back()
-        return item
-
-    flow = solo(record)
-    flow.routines["work"].set_concurrency(2, key=key)
-    drive(flow, [1, 2])
 
 
 @pytest.mark.parametrize("line", ["of exec", "of a wait"])
