@@ -17,8 +17,13 @@ from routilux._core import (
     Event,
     RoutineCore,
     Slot,
+    all_slots_ready_policy,
+    batch_size_policy,
+    custom_policy,
     get_current_routine_id,
+    immediate_policy,
     logic_style,
+    time_interval_policy,
 )
 from routilux.error_handler import ErrorHandler
 from routilux.worker import WorkerState
@@ -27,6 +32,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Event", "Routine", "Slot"]
+
+FACTORIES: tuple[Callable[..., Any], ...] = (
+    immediate_policy,
+    all_slots_ready_policy,
+    batch_size_policy,
+    time_interval_policy,
+    custom_policy,
+)
 
 ActivationPolicy: TypeAlias = Callable[
     [dict[str, Slot], WorkerState], tuple[bool, dict[str, list[Any]] | None, Any]
@@ -37,7 +50,7 @@ Overflow: TypeAlias = Literal["block", "error", "drop_oldest", "drop_newest"]
 class Routine(RoutineCore):
     """A unit of work: named slots in, named events out, one logic, one policy.
 
-    1. Declare slots and events in `__init__` (after `super().__init__()`).
+    1. Declare slots and events in `__init__`.
     2. Give a logic, with `set_logic` or as a method named `logic`.
     3. Give a policy with `set_activation_policy`; without one it never runs.
 
@@ -59,7 +72,16 @@ class Routine(RoutineCore):
         ...         self.emit("output", result=2 * slot_data["input"][0]["value"])
     """
 
+    # Here and not in __init__, so that a subclass that forgets super().__init__() works.
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        self._set_up()
+        return self
+
     def __init__(self) -> None:
+        """Take no arguments; subclasses may."""
+
+    def _set_up(self) -> None:
         self._id = hex(id(self))
         self._slots: dict[str, Slot] = {}
         self._events: dict[str, Event] = {}
@@ -167,10 +189,14 @@ class Routine(RoutineCore):
             RuntimeError: While a worker runs the routine.
         """
         self._check_free("set_activation_policy")
-        if not callable(policy):
-            hint = " (give a policy, not its factory's name)"
+        if any(policy is factory for factory in FACTORIES):
             raise TypeError(
-                f"activation policy of {self!r} must be callable, not {policy!r}{hint}"
+                f"activation policy of {self!r}: {policy.__name__} makes policies, so"
+                f" call it: {policy.__name__}(...)"
+            )
+        if not callable(policy):
+            raise TypeError(
+                f"activation policy of {self!r} must be callable, not {policy!r}"
             )
         self._activation_policy = policy
         return self

@@ -197,6 +197,8 @@ cdef class RuntimeCore:
     cdef WorkerCore worker_for(self, object flow, object worker_id):
         cdef Control core = self.core
         cdef object found
+        if core is None:
+            raise RuntimeError(f"{type(self).__name__}.__init__() was not called")
         if worker_id is None:
             found = core.newest.get(flow) if isinstance(flow, str) else None
             if found is not None:

@@ -126,6 +126,12 @@ cdef class JobContext:
         completed
     """
 
+    def __init__(self):
+        raise TypeError("a job is made by Runtime.post(), not by calling JobContext")
+
+    def __reduce__(self):
+        raise TypeError(f"{self!r} can't be pickled or copied: use to_dict()")
+
     cdef void show(self) noexcept:
         rlx_lock(&SHOW_LOCK)
         rlx_gc_show(<PyObject*>self)

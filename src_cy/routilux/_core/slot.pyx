@@ -75,6 +75,10 @@ cdef class Slot:
         [{'x': 1}]
     """
 
+    def __cinit__(self, *args, **kwargs):
+        self.queue = &self.own
+        self.lock = &self.own_lock
+
     def __init__(
         self,
         name,
@@ -102,8 +106,6 @@ cdef class Slot:
         self.overflow = overflow
         self.connected_events = []
         self.own.bound = max_queue_length
-        self.queue = &self.own
-        self.lock = &self.own_lock
 
     def __dealloc__(self):
         slot_free(&self.own)

@@ -48,6 +48,7 @@ cdef class WorkerCore:
     def __cinit__(self, *args, **kwargs):
         self.states = {}
         self.posters = {}
+        self.ident = Ident("", "", "", None, None)      # until the engine builds it
 
     def _build(
         self, engine, Ledger ledger, Clock clock, Plan plan, str worker_id, int pool_size, bint metered
@@ -312,6 +313,8 @@ cdef class WorkerCore:
         return count
 
     def node_of(self, routine_id):
+        if self.plan is None:
+            raise RuntimeError("a worker is started by Runtime.exec(), which this was not")
         if routine_id not in self.plan.index:
             hint = name_hint(str(routine_id), self.plan.index, "routines")
             raise ValueError(
@@ -322,6 +325,9 @@ cdef class WorkerCore:
     def views(self, Node node):
         """Return fresh views of all slots of a routine: name to view."""
         return {slot.name: self.engine.view(self, node, i) for i, slot in enumerate(node.slots)}
+
+    def __reduce__(self):
+        raise TypeError(f"{self!r} can't be pickled or copied: it runs")
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.worker_id} of {self.flow_id!r}: {self.status}>"
