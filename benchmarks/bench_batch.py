@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from flows import Case, Work, items_of
+from driving import Work
+from flows import Case, items_of
 from pytest_benchmark.fixture import BenchmarkFixture
 
 ITEMS = 10_000
@@ -17,7 +18,7 @@ pytestmark = [
 def bench_batch(
     benchmark: BenchmarkFixture, posting: Callable[..., Work], batches: Case
 ) -> None:
-    """A slowdown: parking, taking or settling many jobs in one activation does."""
+    """A slowdown: to park, take or settle many jobs for one activation costs more."""
     benchmark(posting(batches, items_of(ITEMS)))
 
 

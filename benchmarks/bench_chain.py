@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from flows import Case, Work, items_of
+from driving import Work
+from flows import Case, items_of
 from pytest_benchmark.fixture import BenchmarkFixture
 
 ITEMS = 1_000

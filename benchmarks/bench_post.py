@@ -5,14 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from flows import (
-    Case,
-    Work,
-    items_of,
-    round_trips,
-    submit_all,
-    submit_each,
-)
+from driving import Work, round_trips, submit_all, submit_each
+from flows import Case, items_of
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from routilux import Runtime

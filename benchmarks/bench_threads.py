@@ -5,17 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from flows import (
-    Case,
-    Work,
-    buffers_of,
-    hashing,
-    items_of,
-    napping,
-    post_from,
-    shares_of,
-    submit_all,
-)
+from driving import Work, post_from, submit_all
+from flows import Case, buffers_of, hashing, items_of, napping, shares_of
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from routilux import Runtime

@@ -19,8 +19,10 @@ from routilux import Runtime
 # pytest's importlib mode leaves sys.path alone; `python ratios.py` finds it by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
+import driving
 import flows
-from flows import Case, Item, Work
+from driving import Work
+from flows import Case, Item
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def posting(
 
     def run(case: Case, items: Sequence[Item], pool: int = 2) -> Work:
         made.append((case, len(items)))
-        return partial(flows.post_all, start(case, pool), case, items)
+        return partial(driving.post_all, start(case, pool), case, items)
 
     yield run
     for case, count in made:

@@ -5,14 +5,13 @@ emit. It tracks no jobs, handles no errors, keeps no order across threads and bo
 nothing: what a flow costs above its twin is the price of all that. Both count what
 reaches their end, so that a run which lost something is noticed.
 
-`conftest.py` and `ratios.py` use this file.
+`conftest.py` and `measures.py` use this file; `driving.py` puts items in.
 """
 
 import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -20,7 +19,6 @@ from typing import Any, TypeAlias
 from routilux import (
     Flow,
     Routine,
-    Runtime,
     all_slots_ready_policy,
     batch_size_policy,
     immediate_policy,
@@ -28,10 +26,8 @@ from routilux import (
 
 Item: TypeAlias = dict[str, Any]
 Logic: TypeAlias = Callable[[dict[str, list[Any]], Any, Any], object]
-Work: TypeAlias = Callable[[], object]
 
 MESSAGE = {"reason": "immediate"}
-WAIT = 60.0
 MEGABYTE = 1 << 20
 NAP = 0.2
 
@@ -55,9 +51,14 @@ class JoinTally(Tally):
 class HashTally(Tally):
     """Hash a buffer; hashlib releases the GIL meanwhile."""
 
+    def __init__(self) -> None:
+        self.spans: list[tuple[float, float]] = []
+
     def logic(self, slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        start = time.perf_counter()
         for item in slot_data["input"]:
             hashlib.sha256(item["buffer"]).digest()
+        self.spans.append((start, time.perf_counter()))
         self.seen += len(slot_data["input"])
 
 
@@ -183,6 +184,12 @@ def items_of(count: int) -> list[Item]:
     return [{"value": number} for number in range(count)]
 
 
+def shares_of(count: int, threads: int) -> list[list[Item]]:
+    """Make `count` items, dealt out to `threads` posting threads."""
+    items = items_of(count)
+    return [items[index::threads] for index in range(threads)]
+
+
 def call_each(logics: Sequence[Logic], items: Sequence[Item]) -> None:
     """Call logic once for each item."""
     for logic in logics:
@@ -275,67 +282,3 @@ def napping() -> Case:
     flow = Flow()
     flow.add_routine(routine, "nap")
     return Case(flow, ["nap"], partial(call_each, [bare.logic]), [tally], [bare])
-
-
-def post_each(runtime: Runtime, case: Case, items: Sequence[Item]) -> None:
-    """Post the items one by one, without waiting for the jobs."""
-    post, flow_id = runtime.post, case.flow.flow_id
-    for entry in case.entries:
-        for item in items:
-            post(flow_id, entry, "input", item)
-
-
-def finish(runtime: Runtime) -> None:
-    """Wait until the runtime has nothing left to do."""
-    if not runtime.wait_until_all_jobs_finished(timeout=WAIT):
-        raise TimeoutError(f"jobs are unfinished after {WAIT} s")
-
-
-def post_all(runtime: Runtime, case: Case, items: Sequence[Item]) -> None:
-    """Post the items one by one, then wait for all jobs."""
-    post_each(runtime, case, items)
-    finish(runtime)
-
-
-def post_from(
-    posters: Executor, runtime: Runtime, case: Case, shares: Sequence[Sequence[Item]]
-) -> None:
-    """Post each share of the items from a thread of its own, wait for all jobs."""
-    futures = [posters.submit(post_each, runtime, case, share) for share in shares]
-    for future in futures:
-        future.result(WAIT)
-    finish(runtime)
-
-
-def shares_of(count: int, threads: int) -> list[list[Item]]:
-    """Make `count` items, dealt out to `threads` posting threads."""
-    items = items_of(count)
-    return [items[index::threads] for index in range(threads)]
-
-
-def round_trips(runtime: Runtime, case: Case, items: Sequence[Item]) -> None:
-    """Post the items one by one and wait for each job before the next post."""
-    post, flow_id, (entry,) = runtime.post, case.flow.flow_id, case.entries
-    for item in items:
-        _, job = post(flow_id, entry, "input", item)
-        job.wait(WAIT)
-
-
-def submit_each(executor: Executor, logic: Logic, items: Sequence[Item]) -> None:
-    """Have an executor call logic for each item, and wait for each result."""
-    submit = executor.submit
-    for item in items:
-        submit(logic, {"input": [item]}, MESSAGE, None).result()
-
-
-def submit_all(
-    executor: Executor, logics: Sequence[Logic], items: Sequence[Item]
-) -> None:
-    """Have an executor call logic for each item, then wait for all results."""
-    futures = [
-        executor.submit(logic, {"input": [item]}, MESSAGE, None)
-        for logic in logics
-        for item in items
-    ]
-    for future in futures:
-        future.result()

@@ -1,10 +1,4 @@
-"""What `ratios.py` measures: one function a topic, each yields rows of the table.
-
-Times are wall clock. The contenders of a row take turns in one process, so that a busy
-machine disturbs all of them alike; a row is the ratio of their medians, and the ratios
-of the single rounds say how far to trust it. The collector runs between the turns and
-stays switched on during them, as it is for users.
-"""
+"""What `ratios.py` measures: one function a topic, each yields rows of the table."""
 
 import gc
 import os
@@ -12,17 +6,16 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from threading import Event
 from typing import Any
 
+import driving
 import flows
-from flows import Case, Work
+from rows import Row, check, each, interleave, ratio, running
 
 from routilux import Flow, Runtime
 
@@ -38,82 +31,6 @@ HELD = 100_000
 STATM = Path("/proc/self/statm")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        what: What is measured.
-        value: The median over the rounds, or the ratio of two medians.
-        rounds: The value of each round by itself.
-        unit: Empty for a ratio.
-        limit: The value to reach, with "<=" or ">=" before it; empty for none.
-        note: What the value was made of.
-    """
-
-    what: str
-    value: float
-    rounds: Sequence[float]
-    unit: str = ""
-    limit: str = ""
-    note: str = ""
-
-    @property
-    def is_met(self) -> bool | None:
-        """Whether the limit is kept; None without a limit."""
-        if not self.limit:
-            return None
-        sign, limit = self.limit.split()
-        return (
-            self.value <= float(limit) if sign == "<=" else self.value >= float(limit)
-        )
-
-    @property
-    def quartiles(self) -> tuple[float, float]:
-        """The first and the third quartile of the rounds."""
-        if len(self.rounds) < 2:
-            return self.value, self.value
-        low, _, high = quantiles(self.rounds, n=4, method="inclusive")
-        return low, high
-
-
-def ratio(
-    what: str, above: list[float], below: list[float], limit: str = "", note: str = ""
-) -> Row:
-    """Make a row of two lists of times that were taken in turns."""
-    rounds = [a / b for a, b in zip(above, below, strict=True)]
-    return Row(what, median(above) / median(below), rounds, "", limit, note)
-
-
-def interleave(rounds: int, *works: Work) -> list[list[float]]:
-    """Time each work once a round, in alternating order, after one run to warm up."""
-    times: list[list[float]] = [[] for _ in works]
-    for work in works:
-        work()
-    for turn in range(rounds):
-        order = range(len(works))
-        for index in order if turn % 2 == 0 else reversed(order):
-            gc.collect()
-            start = time.perf_counter()
-            works[index]()
-            times[index].append(time.perf_counter() - start)
-    return times
-
-
-def each(times: list[float], count: int) -> str:
-    """Say what one of `count` took, by the median."""
-    seconds = median(times) / count
-    return f"{seconds * 1e9:.0f} ns" if seconds < 1e-5 else f"{seconds * 1e6:.1f} µs"
-
-
-@contextmanager
-def running(case: Case, pool: int = 2, **options: Any) -> Iterator[Runtime]:
-    """Run a case on a runtime of its own; afterwards nothing may be missing."""
-    with Runtime(thread_pool_size=pool, **options) as runtime:
-        runtime.exec(case.flow)
-        yield runtime
-
-
 def chain(rounds: int) -> Iterator[Row]:
     """A chain of ten: the price of a hop, of more threads, of monitoring."""
     cases = [flows.chain(CHAIN) for _ in range(3)]
@@ -127,7 +44,7 @@ def chain(rounds: int) -> Iterator[Row]:
             rounds,
             partial(cases[0].feed, items),
             *(
-                partial(flows.post_all, runtime, case, items)
+                partial(driving.post_all, runtime, case, items)
                 for runtime, case in zip((plain, wide, watched), cases, strict=True)
             ),
         )
@@ -150,9 +67,9 @@ def single(rounds: int) -> Iterator[Row]:
         calls, ours, results, submits = interleave(
             rounds,
             partial(case.feed, items),
-            partial(flows.post_all, runtime, case, items),
-            partial(flows.submit_each, executor, logic, few),
-            partial(flows.submit_all, executor, [logic], few),
+            partial(driving.post_all, runtime, case, items),
+            partial(driving.submit_each, executor, logic, few),
+            partial(driving.submit_all, executor, [logic], few),
         )
     check([case], ITEMS)
     ours_each = [seconds / ITEMS for seconds in ours]
@@ -173,8 +90,8 @@ def round_trip(rounds: int) -> Iterator[Row]:
     with running(case) as runtime, ThreadPoolExecutor(2) as executor:
         ours, results = interleave(
             rounds,
-            partial(flows.round_trips, runtime, case, items),
-            partial(flows.submit_each, executor, logic, items),
+            partial(driving.round_trips, runtime, case, items),
+            partial(driving.submit_each, executor, logic, items),
         )
     check([case], TRIPS)
     note = f"{each(ours, TRIPS)} / {each(results, TRIPS)}"
@@ -185,7 +102,7 @@ def round_trip(rounds: int) -> Iterator[Row]:
 def hashing(rounds: int) -> Iterator[Row]:
     """Logic that releases the GIL: what a second thread adds."""
     cases, items = [flows.hashing(), flows.hashing()], flows.buffers_of(BUFFERS)
-    logics = [tally.logic for tally in cases[0].bare]
+    logics = [[tally.logic for tally in case.bare] for case in cases]
     with (
         running(cases[0], pool=1) as narrow,
         running(cases[1], pool=2) as wide,
@@ -194,15 +111,33 @@ def hashing(rounds: int) -> Iterator[Row]:
     ):
         ours_1, ours_2, theirs_1, theirs_2 = interleave(
             rounds,
-            partial(flows.post_all, narrow, cases[0], items),
-            partial(flows.post_all, wide, cases[1], items),
-            partial(flows.submit_all, one, logics, items),
-            partial(flows.submit_all, two, logics, items),
+            partial(driving.post_all, narrow, cases[0], items),
+            partial(driving.post_all, wide, cases[1], items),
+            partial(driving.submit_all, one, logics[0], items),
+            partial(driving.submit_all, two, logics[1], items),
         )
     check(cases, BUFFERS)
-    note = f"an executor: {median(theirs_1) / median(theirs_2):.2f}"
+    note = (
+        f"{overlap(cases[1].tallies):.0%} overlapped; an executor:"
+        f" {median(theirs_1) / median(theirs_2):.2f}, {overlap(cases[1].bare):.0%}"
+    )
     what = "hashing 1 MB buffers, speed-up of pool 2 over 1"
     yield ratio(what, ours_1, ours_2, ">= 1.85", note)
+
+
+def overlap(tallies: Sequence[flows.Tally]) -> float:
+    """Return the share of the time in logic in which two ran; load can't blur it."""
+    spans = sorted(
+        span
+        for tally in tallies
+        if isinstance(tally, flows.HashTally)
+        for span in tally.spans
+    )
+    covered = latest = 0.0
+    for start, end in spans:
+        covered += max(0.0, end - max(start, latest))
+        latest = max(latest, end)
+    return sum(end - start for start, end in spans) / covered - 1
 
 
 def napping(rounds: int) -> Iterator[Row]:
@@ -212,8 +147,8 @@ def napping(rounds: int) -> Iterator[Row]:
     with running(case, pool=NAPS) as runtime, ThreadPoolExecutor(NAPS) as executor:
         ours, theirs = interleave(
             rounds,
-            partial(flows.post_all, runtime, case, items),
-            partial(flows.submit_all, executor, logics, items),
+            partial(driving.post_all, runtime, case, items),
+            partial(driving.submit_all, executor, logics, items),
         )
     check([case], NAPS)
     note = f"an executor: {median(theirs):.3f} s"
@@ -229,7 +164,7 @@ def posters(rounds: int) -> Iterator[Row]:
             rounds,
             *(
                 partial(
-                    flows.post_from, threads, runtime, case, flows.shares_of(ITEMS, n)
+                    driving.post_from, threads, runtime, case, flows.shares_of(ITEMS, n)
                 )
                 for n in (1, 4)
             ),
@@ -259,8 +194,8 @@ def idle_start(rounds: int) -> Iterator[Row]:
             ours.append(idle_posts(started, post))
             theirs.append(idle_posts(started, submit))
     for percent, limit in ((50, "<= 12"), (99, "<= 100")):
-        note = f"an executor: {percentile(sum(theirs, []), percent):.1f} µs"
-        value = percentile(sum(ours, []), percent)
+        note = f"an executor: {percentile(joined(theirs), percent):.1f} µs"
+        value = percentile(joined(ours), percent)
         each_round = [percentile(delays, percent) for delays in ours]
         what = f"idle post to logic start, p{percent}"
         yield Row(what, value, each_round, "µs", limit, note)
@@ -278,6 +213,11 @@ def idle_posts(started: list[int], send: Callable[[], object]) -> list[float]:
             time.sleep(IDLE_SECONDS / 10)
         delays.append((started[0] - sent) / 1e3)
     return delays
+
+
+def joined(rounds: list[list[float]]) -> list[float]:
+    """Return the delays of all rounds in one list."""
+    return [delay for delays in rounds for delay in delays]
 
 
 def percentile(values: list[float], percent: int) -> float:
@@ -319,7 +259,7 @@ def held_bytes(named: bool, traced: bool) -> float:
     """
     gate = Event()
     flow = Flow()
-    routine = flows.routine_of(lambda *_: gate.wait(flows.WAIT), length=2 * HELD)
+    routine = flows.routine_of(lambda *_: gate.wait(driving.WAIT), length=2 * HELD)
     flow.add_routine(routine, "0")
     runtime = Runtime(thread_pool_size=1, max_queue_size=2 * HELD, job_history=0)
     runtime.exec(flow)
@@ -335,7 +275,7 @@ def held_bytes(named: bool, traced: bool) -> float:
         post()
     held = used(traced) - before
     gate.set()
-    runtime.shutdown(cancel_pending=True)
+    runtime.shutdown()
     return held / HELD
 
 
@@ -345,13 +285,6 @@ def used(traced: bool) -> int:
     if traced:
         return tracemalloc.get_traced_memory()[0]
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def check(cases: list[Case], count: int) -> None:
-    """Raise unless all that was posted arrived."""
-    for case in cases:
-        if not case.is_complete(case.tallies, count):
-            raise RuntimeError(f"items of {case.flow!r} are missing")
 
 
 TOPICS: dict[str, Callable[[int], Iterator[Row]]] = {

@@ -19,7 +19,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from measures import TOPICS, Row
+from measures import TOPICS
+from rows import Row
 
 
 def machine() -> dict[str, Any]:

@@ -8,6 +8,7 @@ coroutine raises, `BaseException` included, is caught here, or it would end the 
 from __future__ import annotations
 
 import contextvars
+import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["EventLoopThread"]
 
 OWNER = owner_variable()
+logger = logging.getLogger("routilux")
 
 
 async def guard(coroutine: Coroutine[Any, Any, Any]) -> BaseException | None:
@@ -40,11 +42,15 @@ class EventLoopThread:
 
     Args:
         name: Name of the thread.
+        adopt: Called on the thread before anything runs there.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, adopt: Callable[[], None]) -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self._adopt = adopt
+        self._stopping = False
+        # Reentrant: the collector may end a dropped runtime while this one starts.
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[BaseException | None]] = set()
@@ -79,6 +85,7 @@ class EventLoopThread:
         """Tell the thread to end; the loop must have nothing left to run."""
         with self._lock:
             loop, self._loop = self._loop, None
+        self._stopping = True
         if loop is not None:
             loop.call_soon_threadsafe(loop.stop)
 
@@ -94,19 +101,30 @@ class EventLoopThread:
 
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._loop,), name=self._name, daemon=True
+                loop = asyncio.new_event_loop()
+                thread = threading.Thread(
+                    target=self._run, args=(loop,), name=self._name, daemon=True
                 )
-                self._thread.start()
+                try:
+                    thread.start()
+                except BaseException:
+                    loop.close()
+                    raise
+                self._loop, self._thread = loop, thread
             return self._loop
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         import asyncio
 
         asyncio.set_event_loop(loop)
+        self._adopt()
         try:
-            loop.run_forever()
+            while not self._stopping:
+                try:
+                    loop.run_forever()
+                except BaseException:
+                    # A task of the user's that exits: asyncio lets it through the loop.
+                    logger.exception("routilux: a task raised through the event loop")
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:

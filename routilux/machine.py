@@ -68,11 +68,12 @@ class Machine:
         self.core = Control(
             pool, bound, history, metered, 0.0 if shared else LINGER_SECONDS
         )
-        self._loop = EventLoopThread("routilux-loop")
-        self._lock = threading.Lock()
+        self._loop = EventLoopThread("routilux-loop", self.core.adopt_loop)
+        self._lock = threading.RLock()  # reentrant: see EventLoopThread
         self._workers: list[WorkerState] = []
         self._flows: list[Flow] = []
         self._closing = False
+        self._forked = False
         self._closed = threading.Event()
         self._cancel_at_exit = False
         self._executor: ThreadPoolExecutor | None = None
@@ -130,6 +131,8 @@ class Machine:
 
     def end(self, *, wait: bool, timeout: float | None, cancel_pending: bool) -> None:
         """Shut down; see `Runtime.shutdown`."""
+        if self._forked:
+            return
         self.core.drain()
         if cancel_pending:
             self.core.cancel_all("cancelled by a shutdown")
@@ -173,7 +176,7 @@ class Machine:
     def orphan(self) -> None:
         """Wait for nothing any more: in a fork's child no thread came along."""
         self.core.orphan()
-        self._closing = True
+        self._closing = self._forked = True
         self._closed = threading.Event()
         self._closed.set()
 
@@ -191,10 +194,11 @@ class Machine:
 
     def _start_keeper(self) -> None:
         if self._keeper is None and isinstance(self._driver, ThreadDriver):
-            self._keeper = threading.Thread(
+            keeper = threading.Thread(
                 target=self._driver.keep, name="routilux-keeper", daemon=True
             )
-            self._keeper.start()
+            keeper.start()
+            self._keeper = keeper
 
     def _close_later(self) -> None:
         # Threads end by themselves: somebody has to see the last job go.

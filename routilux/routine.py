@@ -72,7 +72,7 @@ class Routine(RoutineCore):
         ...         self.emit("output", result=2 * slot_data["input"][0]["value"])
     """
 
-    # Here and not in __init__, so that a subclass that forgets super().__init__() works.
+    # Not in __init__, so that a subclass that forgets super().__init__() works.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         self._set_up()

@@ -61,11 +61,12 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
     if act.cell.policy.kind == POLICY_CUSTOM:
         yes = bool(node.policy.check(views, worker))
     else:
-        point_views(worker, views, act)
+        given = list(views.values())        # the policy may change its dict
+        point_views(worker, given, act)
         try:
             answer = node.policy(views, worker)
         finally:
-            point_views(worker, views, NULL)
+            point_views(worker, given, NULL)
         yes, data, message = read_answer(node, answer)
     zero(&fx)
     rlx_lock(&worker.lock)
@@ -106,9 +107,9 @@ cdef object read_answer(Node node, answer):
     return bool(yes), data, message
 
 
-cdef int point_views(WorkerCore worker, dict views, activation_t* act) except -1:
+cdef int point_views(WorkerCore worker, list views, activation_t* act) except -1:
     cdef QueueView view
-    for view in views.values():
+    for view in views:
         rlx_lock(&worker.lock)
         view.claim = act
         rlx_unlock(&worker.lock)

@@ -15,6 +15,7 @@ from routilux._core.status cimport (
     ENGINE_CLOSED,
     ENGINE_DRAINING,
     ENGINE_OPEN,
+    JOB_CANCELLED,
     JOB_PENDING,
     TIMER_RETRY,
     WORKER_STOPPED,
@@ -31,21 +32,30 @@ from routilux._core.platform cimport (
     rlx_xdecref,
     waiter_free,
     waiter_init,
+    waiter_leave,
     waiter_link,
     waiter_pick,
     waiter_t,
     waiters_t,
     wake_chain,
 )
-from routilux._core.job cimport JobContext
-from routilux._core.group cimport is_dead
+from routilux._core.job cimport JobContext, owner_t
+from routilux._core.group cimport is_dead, newest_job
 from routilux._core.ledger cimport Ledger, call_one, effects_t
 from routilux._core.routine cimport Node, Plan
 from routilux._core.timer cimport Clock, timer_t
 from routilux._core.worker cimport Activation, WorkerCore
-from routilux._core.settle cimport cancel, is_stuck
+from routilux._core.settle cimport cancel, is_stuck, mark, purge, wake_if_blocked
 from routilux._core.flush cimport flush_cells, flush_lowest, parked_in
-from routilux._core.frame cimport current_frame, frame_t, pump_engine
+from routilux._core.frame cimport (
+    context_value,
+    current_frame,
+    frame_t,
+    loop_engine,
+    owner_of,
+    pump_engine,
+    set_loop_engine,
+)
 from routilux._core.engine cimport Engine, call_hook, pump_t, zero
 from routilux._core.view cimport view_of
 
@@ -62,10 +72,20 @@ cdef class Control(Engine):
 
     cdef int quiet(self) except -1:
         # Nothing moves and somebody waits: partial batches go, and at a shutdown what
-        # no policy will ever take is given up.
-        if not self.flush_quiet() and self.ledger.draining:
-            if rlx_load(&self.ledger.admitted) == 0:
-                self.cancel_parked()
+        # no policy will ever take is given up. What that ends comes back here through
+        # apply: one call does the work, the others only say that there is more.
+        self.quiet_calls += 1
+        if self.in_quiet:
+            return 0
+        self.in_quiet = True
+        try:
+            while self.quiet_calls:
+                self.quiet_calls = 0
+                if not self.flush_quiet() and self.ledger.draining:
+                    if rlx_load(&self.ledger.admitted) == 0:
+                        self.cancel_parked()
+        finally:
+            self.in_quiet = False
         return 0
 
     cdef bint flush_quiet(self) except -1:
@@ -85,14 +105,36 @@ cdef class Control(Engine):
     cdef int cancel_parked(self) except -1:
         cdef WorkerCore worker
         for worker in list(self.workers.values()):
-            while True:
-                found = parked_in(worker)
-                if found is None:
-                    break
-                job, label = found
-                self.cancel_for(
-                    job, f"still parked in {label} when the runtime shut down"
-                )
+            jobs, labels = parked_in(worker)
+            self.cancel_many(
+                worker,
+                jobs,
+                [f"still parked in {label} when the runtime shut down" for label in labels],
+            )
+        return 0
+
+    cdef int cancel_many(self, WorkerCore worker, list jobs, list texts) except -1:
+        # One pass over the queues for all of them.
+        cdef effects_t fx
+        cdef JobContext job
+        cdef Py_ssize_t i
+        cdef bint any_of_them = False
+        cdef list reasons = [JobError("Cancelled", text) for text in texts]
+        zero(&fx)
+        rlx_lock(&worker.lock)
+        for i in range(len(jobs)):
+            job = <JobContext>jobs[i]
+            if job.own.open > 0:
+                any_of_them |= mark(&job.own, JOB_CANCELLED, reasons[i])
+        if any_of_them:
+            purge(worker, &fx)
+        while any_of_them and worker.slot_waiters.head != NULL:
+            waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
+        rlx_unlock(&worker.lock)
+        self.apply(worker, &fx)
+        if any_of_them:
+            self.hurry()
+            self.offer_room()
         return 0
 
     cdef bint cancel_for(self, JobContext job, text) except -1:
@@ -109,14 +151,17 @@ cdef class Control(Engine):
             waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
         rlx_unlock(&worker.lock)
         self.apply(worker, &fx)
-        if done and worker.timers:
-            self.hurry()
+        if done:
+            if worker.timers:
+                self.hurry()
+            self.offer_room()
         return done
 
     cdef int hurry(self) except -1:
         # Retries of jobs that were cancelled meanwhile are due now.
         cdef Clock clock = self.clock
         cdef timer_t* timers
+        cdef WorkerCore worker
         cdef Py_ssize_t i, n
         rlx_lock(&clock.lock)
         timers = clock.heap
@@ -125,8 +170,12 @@ cdef class Control(Engine):
         clock.size = clock.cap = 0
         rlx_unlock(&clock.lock)
         for i in range(n):
-            if timers[i].kind == TIMER_RETRY and is_dead((<Activation>timers[i].activation).c.owner):
-                timers[i].when = 0
+            if timers[i].kind == TIMER_RETRY:
+                worker = <WorkerCore>timers[i].worker
+                rlx_lock(&worker.lock)
+                if is_dead((<Activation>timers[i].activation).c.owner):
+                    timers[i].when = 0
+                rlx_unlock(&worker.lock)
             clock.arm(
                 timers[i].when, timers[i].kind, timers[i].worker, timers[i].cell, timers[i].activation
             )
@@ -167,9 +216,19 @@ cdef class Control(Engine):
     def is_inside(self):
         """Whether the calling thread runs logic of this runtime, or is one of its pumps."""
         cdef frame_t* frame = current_frame()
+        cdef owner_t* owner
         if frame != NULL and (<WorkerCore>frame.worker).engine is self:
             return True
-        return pump_engine() == <void*>self
+        if pump_engine() == <void*>self or loop_engine() == <void*>self:
+            return True
+        owner = owner_of(context_value())       # asyncio.to_thread, copy_context().run
+        if owner == NULL or owner.open == 0:
+            return False
+        return newest_job(owner).ident.engine is self
+
+    def adopt_loop(self):
+        """The calling thread runs the event loop of this runtime."""
+        set_loop_engine(<void*>self)
 
     def check_outside(self, what):
         """Raise RuntimeError where waiting would be waiting for itself."""
@@ -206,12 +265,32 @@ cdef class Control(Engine):
                     job.has_waiters = True
                 quiet = ledger.admitted == 0
                 rlx_unlock(&ledger.lock)
-                if quiet:
-                    self.quiet()
+                try:
+                    self.announce_wait(quiet)
+                except BaseException:
+                    waiter_leave(waiters, &waiter, &ledger.lock)
+                    raise
                 if not self.driver.block(waiters, &waiter, &ledger.lock, deadline):
                     return False
         finally:
             waiter_free(&waiter)
+
+    cdef int announce_wait(self, bint quiet) except -1:
+        # Who waits has partial batches flushed: those that nothing else will fill, and
+        # those whose full slot blocks all that could.
+        cdef WorkerCore worker
+        cdef effects_t fx
+        if quiet:
+            self.quiet()
+        for worker in list(self.workers.values()):
+            if worker.slot_waiters.head == NULL:
+                continue
+            zero(&fx)
+            rlx_lock(&worker.lock)
+            wake_if_blocked(worker, &fx)
+            rlx_unlock(&worker.lock)
+            self.apply(worker, &fx)
+        return 0
 
     def add_callback(self, JobContext job, callback):
         """Call ``callback(job)`` when a job ended, now if it has."""
@@ -226,6 +305,7 @@ cdef class Control(Engine):
         """This is a fork's child: the threads are gone, so nothing can run any more."""
         self.phase = ENGINE_CLOSED
         self.newest.clear()
+        self.ledger.live = self.ledger.admitted = 0
 
     def cancel_job(self, JobContext job):
         return self.cancel_for(job, "cancelled by cancel_job()")
@@ -321,9 +401,12 @@ cdef class Control(Engine):
     def cancel_all(self, text, bint begun=True):
         """Cancel every job that is not finished; only those not begun if not `begun`."""
         cdef JobContext job
+        found = {}
         for job in self.live_jobs():
-            if begun or job.state == JOB_PENDING:
-                self.cancel_for(job, text)
+            if job.ident.worker is not None and (begun or job.state == JOB_PENDING):
+                found.setdefault(job.ident.worker, []).append(job)
+        for worker, jobs in found.items():
+            self.cancel_many(worker, jobs, [text] * len(jobs))
 
     def drop_timers(self):
         cdef timer_t timer

@@ -84,7 +84,15 @@ cdef bint is_held(WorkerCore worker, cell_t* cell) noexcept nogil:
     for i in range(cell.n_events):
         for j in range(cell.events[i].n_targets):
             slot = cell.events[i].targets[j]
-            if slot.size >= slot.bound and slot.overflow == OVERFLOW_BLOCK and not slot.inert:
+            # A full slot of a routine that is held itself, or of this one, is part of a
+            # cycle: if both waited for the other, nothing would ever move.
+            if (
+                slot.size >= slot.bound
+                and slot.overflow == OVERFLOW_BLOCK
+                and not slot.inert
+                and slot.cell != cell
+                and not (<cell_t*>slot.cell).held
+            ):
                 return True
     return False
 
@@ -107,7 +115,7 @@ cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nog
             park(worker.ledger, slot_at(slot, slot.parked - 1).owner, fx)
         if slot.size and worker.slot_waiters.head != NULL:
             wake_slot(worker, slot, fx)
-    if cell.timed or cell.policy.wait_ns == 0:
+    if cell.timed or cell.held or cell.policy.wait_ns == 0:
         return
     if cell.policy.kind == POLICY_INTERVAL:
         when = cell.policy.last_ns + cell.policy.wait_ns
@@ -281,6 +289,8 @@ cdef void take_entry(
     WorkerCore worker, slot_t* slot, entry_t* entry, effects_t* fx
 ) noexcept nogil:
     slot_take(slot, entry)
+    if slot.inert:
+        return                  # it counts nowhere
     (<cell_t*>slot.cell).total -= 1
     worker.queued -= 1
     if slot.size == slot.bound:

@@ -18,6 +18,7 @@ from routilux._core.platform cimport (
     PyThread_free_lock,
     PyThread_release_lock,
     RLX_FREE_THREADED,
+    rlx_fence,
     rlx_load,
     rlx_lock,
     rlx_monotonic_ns,
@@ -126,6 +127,7 @@ cdef class ThreadDriver(Driver):
                 # From here on a nudge comes with new work: look once more after
                 # saying so, or work that came in between would go unwatched.
                 rlx_store(&self.engine.keeper_asleep, 1)
+                rlx_fence()
                 watching = rlx_load(&self.engine.n_pumps) > rlx_load(&self.engine.n_parked)
             due = rlx_load(&self.clock.next_ns)
             now = rlx_monotonic_ns()
@@ -146,6 +148,8 @@ cdef class ThreadDriver(Driver):
                 beats = rlx_load(&self.engine.beats)
                 continue
             if rlx_load(&self.engine.n_pumps) <= rlx_load(&self.engine.n_parked):
+                if rlx_load(&self.engine.runq_len) > 0:
+                    return 1        # work, and no pump could be started: try again
                 idle += 1
                 watching = idle < 8
                 us = LONGEST_US

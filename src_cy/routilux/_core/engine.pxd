@@ -71,7 +71,10 @@ cdef class Engine:
     cdef WorkerCore pop_runq(self)
     cdef WorkerCore next_worker(self, pump_t* pump)
     cdef int join(self, pump_t* pump) except -1
+    cdef bint hand_over(self, pump_t* pump) except -1
     cdef int leave(self, pump_t* pump) except -1
+    # Retries of ended jobs are due now; Control does it.
+    cdef int hurry(self) except -1
     cdef int fire(self) except -1
     cdef pump_t* unpark(self) noexcept nogil
     cdef bint add_pumps(self, int64_t count) except -1
@@ -84,4 +87,6 @@ cdef class Engine:
 
 cdef void zero(effects_t* fx) noexcept nogil
 cdef object call_hook(str name, tuple args)
+cdef bint ask_hook(str name, tuple args) except -1
+cdef int log_safely(object log, tuple args) except -1
 cdef bint HOOKED                     # whether hooks are installed: one load when not

@@ -19,6 +19,7 @@ from routilux._core.platform cimport (
     PyThread_free_lock,
     PyThread_release_lock,
     rlx_incref,
+    rlx_fence,
     rlx_load,
     rlx_lock,
     rlx_store,
@@ -30,6 +31,7 @@ from routilux._core.platform cimport (
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport sweep
 from routilux._core.timer cimport timer_t
+from routilux._core.settle cimport wake_if_blocked
 from routilux._core.flush cimport check_time, resume
 
 logger = logging.getLogger("routilux")
@@ -100,6 +102,8 @@ cdef class Engine:
             if HOOKS is not None:
                 ended = jobs_in(fx.done)
             self.ledger.finish(fx)
+            if self.n_pumps <= self.n_parked:
+                self.offer_room()       # no pump will run dry and do it
         if fx.runnable:
             fx.runnable = False
             self.runnable(worker)
@@ -116,10 +120,13 @@ cdef class Engine:
                 call_hook("on_job_end", (job, worker, str(job.status), job.error))
         if fx.first_drop:
             fx.first_drop = False
-            logger.warning(
-                "%s of flow %r is full and drops items (counted; logged once)",
-                <object>fx.dropped_by,
-                worker.ident.flow_id,
+            log_safely(
+                logger.warning,
+                (
+                    "%s of flow %r is full and drops items (counted; logged once)",
+                    <object>fx.dropped_by,
+                    worker.ident.flow_id,
+                ),
             )
         if fx.quiet:
             fx.quiet = False
@@ -143,6 +150,7 @@ cdef class Engine:
                 self.runq_head = <PyObject*>worker
             self.runq_tail = <PyObject*>worker
             rlx_store(&self.runq_len, self.runq_len + 1)
+        rlx_fence()         # against the keeper, which says that it sleeps, then looks
         if self.driver.is_inline():
             nudge = True
         elif self.n_pumps > self.n_parked:
@@ -171,7 +179,8 @@ cdef class Engine:
             closed = self.phase == ENGINE_CLOSED
             rlx_unlock(&self.lock)
             if not closed:      # else nothing is left to run, and the pool is gone
-                logger.exception("routilux: no pump could be started")
+                log_safely(logger.exception, ("routilux: no pump could be started",))
+                self.driver.nudge()     # the keeper will try again
         return 0
 
     cdef pump_t* unpark(self) noexcept nogil:
@@ -300,6 +309,22 @@ cdef class Engine:
             pump.next.prev = pump.prev
         self.n_pumps -= 1
 
+    cdef bint hand_over(self, pump_t* pump) except -1:
+        # On a shared pool a busy runtime gives its thread back between two workers, to
+        # the end of the pool's queue. True: the pump ends.
+        cdef bint goes_on
+        if self.linger_us:
+            return False
+        rlx_lock(&self.lock)
+        self.unlink(pump)
+        goes_on = self.runq_head != NULL
+        if goes_on:
+            self.n_pumps += 1
+        rlx_unlock(&self.lock)
+        if goes_on:
+            self.launch()
+        return True
+
     cdef int leave(self, pump_t* pump) except -1:
         # After next_worker said None.
         PyThread_release_lock(pump.bell)
@@ -322,13 +347,17 @@ cdef class Engine:
     cdef int quiet(self) except -1:
         return 0                # see control.pyx
 
+    cdef int hurry(self) except -1:
+        return 0                # see control.pyx
+
     cdef int fire(self) except -1:
         # Hands on what is due. Called by the driver when the clock passed next_ns.
         cdef timer_t timer
         cdef effects_t fx
         cdef WorkerCore worker
         cdef cell_t* cell
-        while self.clock.pop_due(self.clock.now(), &timer):
+        cdef int64_t now = self.clock.now()     # once: what is armed meanwhile can wait
+        while self.clock.pop_due(now, &timer):
             worker = <WorkerCore>timer.worker
             cell = <cell_t*>timer.cell
             zero(&fx)
@@ -337,7 +366,9 @@ cdef class Engine:
             if timer.kind == TIMER_RETRY:
                 resume(worker, cell, timer.activation, &fx)
             else:
-                check_time(worker, cell, self.clock.now(), &fx)
+                check_time(worker, cell, now, &fx)
+            if worker.timers == 0:
+                wake_if_blocked(worker, &fx)    # they slept because of this timer
             rlx_unlock(&worker.lock)
             rlx_xdecref(timer.worker)
             self.apply(worker, &fx)
@@ -363,5 +394,28 @@ cdef object call_hook(str name, tuple args):
     try:
         return getattr(HOOKS, name)(*args)
     except BaseException:
-        logger.exception("routilux: the execution hook %s raised", name)
+        log_safely(logger.exception, ("routilux: the execution hook %s raised", name))
         return None
+
+
+cdef bint ask_hook(str name, tuple args) except -1:
+    # A hook that may veto: False only if it said so, alone or before a reason.
+    answer = call_hook(name, args)
+    try:
+        if isinstance(answer, tuple):
+            answer = answer[0]
+        return answer is None or bool(answer)
+    except BaseException:
+        log_safely(
+            logger.exception, ("routilux: the answer of the hook %s is no bool", name)
+        )
+        return True
+
+
+cdef int log_safely(object log, tuple args) except -1:
+    # Logging runs handlers, which are user code and may raise.
+    try:
+        log(*args)
+    except BaseException:
+        pass
+    return 0

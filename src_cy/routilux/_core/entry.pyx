@@ -283,7 +283,7 @@ cdef int try_enter(
     cdef bint may
     if core.phase != ENGINE_OPEN and (frame == NULL or core.phase == ENGINE_CLOSED):
         return SHUT_DOWN
-    if joins and job.own.open == 0:
+    if joins and (job.own.open == 0 or job.own.dead):
         return JOB_ENDED
     if not slot.inert and not crowd and not slot_has_room(slot):
         if slot.overflow == OVERFLOW_BLOCK:

@@ -23,7 +23,7 @@ from routilux._core.routine cimport event_t
 from routilux._core.slot cimport slot_t
 from routilux._core.worker cimport Activation
 from routilux._core.frame cimport context_value, current_frame, depth_of, owner_of
-from routilux._core.engine cimport HOOKED, Engine, call_hook, zero
+from routilux._core.engine cimport HOOKED, Engine, ask_hook, zero
 from routilux._core.route cimport (
     AWAIT_OVER,
     HELP_DEPTH,
@@ -163,7 +163,7 @@ cdef object find_origin(routine, event_name, PyObject* value, origin_t* origin):
     origin.on_loop = activation is not None
     if activation is not None and (<Node>activation.c.cell.node).routine is routine:
         origin.cell = activation.c.cell
-    return <object>value, worker
+    return <object>value, worker, <object>owner.obj
 
 
 cdef int emit_c(
@@ -186,12 +186,6 @@ cdef int emit_c(
         return 0
     zero(&fx)
     rlx_lock(&worker.lock)
-    if frame == NULL and owner.open == 0:
-        rlx_unlock(&worker.lock)
-        raise RuntimeError(
-            f"emit() of routine {(<Node>cell.node).routine_id!r} after the end of job"
-            f" {newest_job(owner).job_id!r}: its activation is over"
-        )
     e.n_emitted += 1
     if cell.meter != NULL:
         cell.meter.items_out += 1
@@ -200,6 +194,15 @@ cdef int emit_c(
         if HOOKED and not is_let_in(worker, slot, item, owner):
             i += 1
             continue
+        # An activation that goes on holds its job open. Another thread, or a context
+        # that was kept, may come after its end, also while it waited for room.
+        if owner.open == 0:
+            rlx_unlock(&worker.lock)
+            engine.apply(worker, &fx)
+            raise RuntimeError(
+                f"emit() of routine {(<Node>cell.node).routine_id!r} after the end of"
+                f" job {newest_job(owner).job_id!r}: its activation is over"
+            )
         result = deliver(worker, slot, <PyObject*>item, owner, frame, over, &fx)
         if result == PUT_OK or result == PUT_DROPPED:
             over = on_loop
@@ -236,19 +239,19 @@ cdef bint emit__hooked(
 ) except -1:
     cdef Node node = <Node>cell.node
     name = list(node.event_index)[event]
-    answer = call_hook(
+    return ask_hook(
         "on_event_emit",
         (node.routine._events[name], node.routine_id, worker, newest_job(owner), item),
     )
-    return answer is None or bool(answer)
 
 
 cdef bint is_let_in(WorkerCore worker, slot_t* slot, dict item, owner_t* owner) except -1:
     # The hook is user code: the lock is given back around it.
     cdef Node node = <Node>(<cell_t*>slot.cell).node
+    cdef bint answer = True
     rlx_unlock(&worker.lock)
     try:
-        answer = call_hook(
+        answer = ask_hook(
             "on_slot_before_enqueue",
             (
                 node.slots[slot.index],
@@ -260,4 +263,4 @@ cdef bint is_let_in(WorkerCore worker, slot_t* slot, dict item, owner_t* owner) 
         )
     finally:
         rlx_lock(&worker.lock)
-    return answer is None or bool(answer[0])
+    return answer

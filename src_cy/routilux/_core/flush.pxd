@@ -16,4 +16,4 @@ cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx
 cdef void resume(
     WorkerCore worker, cell_t* cell, PyObject* activation, effects_t* fx
 ) noexcept nogil
-cdef object parked_in(WorkerCore worker)
+cdef tuple parked_in(WorkerCore worker)

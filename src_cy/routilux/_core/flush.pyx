@@ -8,13 +8,15 @@ so a flushed batch runs exactly like a full one.
 from routilux._core.status cimport (
     FLUSH_ALL,
     FLUSH_ONCE,
-    OWNER_GROUP,
     POLICY_BATCH,
     POLICY_INTERVAL,
 )
-from routilux._core.platform cimport rlx_lock, rlx_unlock
+from cpython.object cimport PyObject
+from libc.stdlib cimport free, malloc
+
+from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
 from routilux._core.job cimport JobContext, owner_t
-from routilux._core.group cimport is_dead, jobs_of
+from routilux._core.group cimport JobGroup, jobs_of
 from routilux._core.slot cimport slot_at, slot_t
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation
@@ -31,7 +33,7 @@ cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil:
         return False
     for i in range(worker.n_cells):
         cell = &worker.cells[i]
-        if cell.total == 0:
+        if cell.total == 0 or cell.held:
             continue
         if cell.policy.kind == POLICY_INTERVAL:
             return True             # its timer will move it, and perhaps fill a batch
@@ -89,26 +91,38 @@ cdef void resume(
     wake_helper(worker, cell, fx)
 
 
-cdef object parked_in(WorkerCore worker):
-    # A job that holds a parked item, and where: (job, text); None when there is none.
+cdef tuple parked_in(WorkerCore worker):
+    # The jobs that hold parked items, each once, and where: (jobs, texts).
     cdef slot_t* slot
-    cdef owner_t* owner
-    cdef cell_t* cell
-    cdef Py_ssize_t i
-    cdef Node node
+    cdef Py_ssize_t i, k, n
+    cdef PyObject** owners
+    cdef dict found = {}
     for i in range(worker.n_slots):
         slot = &worker.slots[i]
-        owner = NULL
+        n = slot.parked
+        owners = <PyObject**>malloc((n + 1) * sizeof(PyObject*))
+        if owners == NULL:
+            raise MemoryError()
         rlx_lock(&worker.lock)
-        if slot.parked:
-            owner = slot_at(slot, 0).owner
+        n = min(n, slot.parked)
+        for k in range(n):
+            owners[k] = slot_at(slot, k).owner.obj
+            rlx_incref(owners[k])
         rlx_unlock(&worker.lock)
-        if owner == NULL:
-            continue
-        cell = <cell_t*>slot.cell
-        node = <Node>cell.node
-        text = f"{node.labels[slot.index]} ({node.why()})"
-        for job in jobs_of(owner):
-            if not (<JobContext>job).own.dead:
-                return job, text
-    return None
+        for k in range(n):
+            note_parked(found, owners[k], slot)
+            rlx_xdecref(owners[k])
+        free(owners)
+    return list(found), list(found.values())
+
+
+cdef int note_parked(dict found, PyObject* obj, slot_t* slot) except -1:
+    cdef Node node = <Node>(<cell_t*>slot.cell).node
+    cdef owner_t* owner = &(<JobContext>obj).own
+    if type(<object>obj) is JobGroup:
+        owner = &(<JobGroup>obj).own
+    text = f"{node.labels[slot.index]} ({node.why()})"
+    for job in jobs_of(owner):
+        if not (<JobContext>job).own.dead:
+            found.setdefault(job, text)
+    return 0

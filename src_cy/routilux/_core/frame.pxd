@@ -21,6 +21,9 @@ cdef void set_frame(frame_t* frame) noexcept nogil
 # The engine whose pump this thread is, NULL on all other threads.
 cdef void* pump_engine() noexcept nogil
 cdef void set_pump_engine(void* engine) noexcept nogil
+# The same for the thread of its event loop, which must never block.
+cdef void* loop_engine() noexcept nogil
+cdef void set_loop_engine(void* engine) noexcept nogil
 cdef int depth_of(frame_t* frame) noexcept nogil
 # The logic is over: what is suspended below does not wait for it any more.
 cdef void unnest(frame_t* frame) noexcept nogil

@@ -25,6 +25,9 @@ cdef extern from *:
     static RLX_THREAD_LOCAL void *rlx_pump = NULL;
     static inline void *rlx_get_pump(void) { return rlx_pump; }
     static inline void rlx_set_pump(void *engine) { rlx_pump = engine; }
+    static RLX_THREAD_LOCAL void *rlx_loop = NULL;
+    static inline void *rlx_get_loop(void) { return rlx_loop; }
+    static inline void rlx_set_loop(void *engine) { rlx_loop = engine; }
     static inline PyObject *rlx_context_get(PyObject *var) {
         PyObject *value = NULL;
         if (PyContextVar_Get(var, NULL, &value) < 0) { PyErr_Clear(); return NULL; }
@@ -41,6 +44,8 @@ cdef extern from *:
     void rlx_set_frame(void* frame) nogil
     void* rlx_get_pump() nogil
     void rlx_set_pump(void* engine) nogil
+    void* rlx_get_loop() nogil
+    void rlx_set_loop(void* engine) nogil
     PyObject* rlx_context_get(object var) noexcept
     int rlx_context_set(object var, PyObject* value) except -1
 
@@ -61,6 +66,14 @@ cdef void* pump_engine() noexcept nogil:
 
 cdef void set_pump_engine(void* engine) noexcept nogil:
     rlx_set_pump(engine)
+
+
+cdef void* loop_engine() noexcept nogil:
+    return rlx_get_loop()
+
+
+cdef void set_loop_engine(void* engine) noexcept nogil:
+    rlx_set_loop(engine)
 
 
 cdef int depth_of(frame_t* frame) noexcept nogil:

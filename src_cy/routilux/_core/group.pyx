@@ -75,11 +75,15 @@ cdef list jobs_of(owner_t* owner):
     # Every job once, oldest first; groups of groups without recursion.
     cdef dict found = {}
     cdef list stack = [<object>owner.obj]
+    cdef set seen = set()
     cdef JobGroup group
     cdef Py_ssize_t i
     while stack:
         obj = stack.pop()
         if isinstance(obj, JobGroup):
+            if id(obj) in seen:
+                continue
+            seen.add(id(obj))
             group = <JobGroup>obj
             for i in range(group.n_members - 1, -1, -1):
                 stack.append(<object>group.members[i].obj)

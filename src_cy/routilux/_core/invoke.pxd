@@ -8,6 +8,12 @@ from routilux._core.frame cimport frame_t
 # `fatal` keeps a BaseException that an inline driver passes on to its caller.
 cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal) except -1
 
+# The same, and whatever goes wrong in here itself (no memory, an answer that raises when
+# looked at) fails the activation's jobs instead of coming out: the pump goes on.
+cdef int invoke_safely(
+    WorkerCore worker, activation_t* act, frame_t* frame, list fatal
+) noexcept
+
 # Judges an exception of the activation; the same for sync and async logic.
 cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except -1
 cdef Activation set_aside(WorkerCore worker, activation_t* act)

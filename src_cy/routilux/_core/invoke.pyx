@@ -35,7 +35,7 @@ from routilux._core.slot cimport slot_at
 from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry
 from routilux._core.settle cimport fail
 from routilux._core.frame cimport set_context, set_frame, unnest
-from routilux._core.engine cimport HOOKED, Engine, call_hook, zero
+from routilux._core.engine cimport HOOKED, Engine, ask_hook, call_hook, log_safely, zero
 from routilux._core.ask cimport ask, claim_all, form_group, give
 
 from types import CoroutineType
@@ -62,17 +62,19 @@ cdef extern from *:
         Py_DECREF(old);
     }
     /* The same for {"reason": reason}. */
-    static inline int rlx_is_reason(PyObject *message, PyObject *reason) {
+    static inline int rlx_is_reason(PyObject *message, PyObject *name, PyObject *reason) {
         Py_ssize_t at = 0;
         PyObject *key, *value;
         return !RLX_FREE_THREADED && Py_REFCNT(message) == 1 && PyDict_Size(message) == 1
-            && PyDict_Next(message, &at, &key, &value) && value == reason;
+            && PyDict_Next(message, &at, &key, &value) && value == reason
+            && key == name;
     }
     """
     PyObject* rlx_shell_list(PyObject* data, PyObject* name)
     void rlx_refill(PyObject* list, PyObject* item)
-    bint rlx_is_reason(PyObject* message, PyObject* reason)
+    bint rlx_is_reason(PyObject* message, PyObject* name, PyObject* reason)
 
+cdef str REASON = "reason"
 cdef str IMMEDIATE = "immediate"
 
 
@@ -92,7 +94,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
                 give(&act.message, message.copy())
         except BaseException as error:
             return judge__policy(worker, act, error)
-    if act.failures and is_dead(act.owner):
+    if act.failures and is_over(worker, act.owner):
         return OUTCOME_OK           # a retry whose job ended meanwhile
     act.cell.current = act.owner
     frame.worker = <PyObject*>worker
@@ -122,6 +124,54 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
         if HOOKED:
             end__hooked(worker, act, node, "completed", None)
     return outcome
+
+
+cdef bint is_over(WorkerCore worker, owner_t* owner) noexcept:
+    cdef bint dead
+    rlx_lock(&worker.lock)
+    dead = is_dead(owner)
+    rlx_unlock(&worker.lock)
+    return dead
+
+
+cdef int invoke_safely(
+    WorkerCore worker, activation_t* act, frame_t* frame, list fatal
+) noexcept:
+    try:
+        return invoke(worker, act, frame, fatal)
+    except BaseException as error:
+        set_frame(frame.up)
+        unnest(frame)
+        return rescue(worker, act, error)
+
+
+cdef int rescue(WorkerCore worker, activation_t* act, BaseException error) noexcept:
+    if act.cell == NULL:
+        return OUTCOME_ASIDE            # it had left this thread
+    try:
+        return fail_all(worker, act, error)
+    except BaseException:
+        pass
+    fail_bare(worker, act)
+    return OUTCOME_FAILED
+
+
+cdef void fail_bare(WorkerCore worker, activation_t* act) noexcept:
+    # Without making a single object.
+    cdef effects_t fx
+    cdef Py_ssize_t i
+    zero(&fx)
+    rlx_lock(&worker.lock)
+    act.asks = act.cell.asking = False
+    if act.owner != NULL:
+        fail(worker, act.owner, act.held, None, &fx)
+    for i in range(act.n_entries if act.owner == NULL else 0):
+        fail(worker, act.entries[i].owner, 1, None, &fx)
+    rlx_unlock(&worker.lock)
+    try:
+        (<Engine>worker.engine).apply(worker, &fx)
+    except BaseException:
+        pass
 
 
 cdef object call__by_slot(WorkerCore worker, activation_t* act, Node node):
@@ -180,7 +230,9 @@ cdef inline void recycle(activation_t* act, Node node) noexcept:
             act.cell.shell = act.slot_data
             act.cell.shell_list = items
             act.slot_data = NULL
-    if act.cell.message == NULL and rlx_is_reason(act.message, <PyObject*>IMMEDIATE):
+    if act.cell.message == NULL and rlx_is_reason(
+        act.message, <PyObject*>REASON, <PyObject*>IMMEDIATE
+    ):
         act.cell.message = act.message
         act.message = NULL
 
@@ -206,6 +258,7 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     reason = error_of(error, node.routine_id)
     zero(&fx)
     rlx_lock(&worker.lock)
+    act.asks = act.cell.asking = False
     if act.cell.meter != NULL:
         act.cell.meter.failures += 1
     if act.owner != NULL:
@@ -217,12 +270,17 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     act.cell.logged = True
     rlx_unlock(&worker.lock)
     (<Engine>worker.engine).apply(worker, &fx)
+    if worker.timers and act.owner != NULL and act.owner.open > act.held:
+        (<Engine>worker.engine).hurry()     # retries of the same job need not wait
     if first:
-        logger.error(
-            "routine %r of flow %r failed its job: %s (logged once; see job.error)",
-            node.routine_id,
-            worker.ident.flow_id,
-            reason,
+        log_safely(
+            logger.error,
+            (
+                "routine %r of flow %r failed its job: %s (logged once; see job.error)",
+                node.routine_id,
+                worker.ident.flow_id,
+                reason,
+            ),
         )
     return OUTCOME_FAILED
 
@@ -234,13 +292,20 @@ cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except
     act.failures += 1
     if node.handler is not None:
         try:
-            verdict, delay = node.handler.decide(error, act.failures)
+            decided, seconds = node.handler.decide(error, act.failures)
+            delay = float(seconds)
+            verdict = str(decided)
         except BaseException:
-            logger.exception(
-                "the error handler of routine %r of flow %r raised; the job fails",
-                node.routine_id,
-                worker.ident.flow_id,
+            log_safely(
+                logger.exception,
+                (
+                    "the error handler of routine %r of flow %r raised; the job fails",
+                    node.routine_id,
+                    worker.ident.flow_id,
+                ),
             )
+    if verdict == "retry" and is_over(worker, act.owner):
+        verdict = "stop"        # its job ended meanwhile: nothing to try again for
     if verdict == "retry":
         if act.cell.meter != NULL:
             act.cell.meter.retries += 1
@@ -252,10 +317,13 @@ cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except
         return fail_all(worker, act, error)
     name = "skipped" if verdict == "skip" else "error_continued"
     reason = error_of(error, node.routine_id)
-    worker.record_execution(
-        node.routine_id,
-        name,
-        {"error": str(reason), "job_id": newest_job(act.owner).job_id},
+    log_safely(
+        worker.record_execution,
+        (
+            node.routine_id,
+            name,
+            {"error": str(reason), "job_id": newest_job(act.owner).job_id},
+        ),
     )
     return OUTCOME_OK
 
@@ -314,8 +382,7 @@ cdef int run_coroutine(WorkerCore worker, activation_t* act, object coroutine) e
 
 cdef bint start__hooked(WorkerCore worker, activation_t* act, Node node) except -1:
     job = newest_job(act.owner)
-    answer = call_hook("on_routine_start", (node.routine_id, worker, job))
-    return answer is None or bool(answer)
+    return ask_hook("on_routine_start", (node.routine_id, worker, job))
 
 
 cdef int end__hooked(

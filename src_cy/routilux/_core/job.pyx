@@ -72,7 +72,7 @@ class JobError(str):
 cdef object error_of(BaseException error, str routine_id):
     # An exception's text is user code: __str__ may raise, the traceback may not print.
     try:
-        message = str(error)
+        message = str.__str__(str(error))       # an exact str, whatever __str__ returned
     except BaseException as exc:
         message = f"<{type(error).__name__}.__str__ raised {type(exc).__name__}>"
     try:

@@ -127,7 +127,9 @@ cdef class Ledger:
         cdef JobContext found = None
         cdef uint64_t seq
         if job_id in self.named:
-            return self.named.get(job_id)
+            found = self.named.get(job_id)
+            # A name is taken before its job is posted; until then nobody may find it.
+            return found if found is not None and found.seq else None
         head, _, tail = job_id.rpartition("_")
         if head + "_" != "job_" + self.prefix:
             return None
@@ -338,7 +340,10 @@ cdef int call_one(JobContext job, object callback) except -1:
     try:
         callback(job)
     except BaseException:
-        logger.exception(
-            "a done callback of job %r of flow %r raised", job.job_id, job.flow_id
-        )
+        try:
+            logger.exception(
+                "a done callback of job %r of flow %r raised", job.job_id, job.flow_id
+            )
+        except BaseException:
+            pass                # a logging handler is user code as well
     return 0

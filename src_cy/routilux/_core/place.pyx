@@ -20,7 +20,8 @@ from routilux._core.platform cimport (
     waiter_t,
 )
 from routilux._core.ledger cimport Ledger
-from routilux._core.frame cimport depth_of, pump_engine
+from routilux._core.slot cimport slot_has_room
+from routilux._core.frame cimport depth_of, loop_engine, pump_engine
 from routilux._core.route cimport (
     AWAIT_OVER,
     AWAIT_TIMEOUT,
@@ -44,6 +45,8 @@ cdef bint await_place(
     cdef bint woken, full
     if deadline == 0:
         raise no_place(core, worker)
+    if loop_engine() == <void*>core:
+        return True             # async logic: the loop must not block
     if frame != NULL or pump_engine() == <void*>core:
         # Logic holds its own job open, and with it perhaps all that could make room:
         # it helps, and when there is nothing to help with, it goes in.
@@ -60,7 +63,9 @@ cdef bint await_place(
         if full and not core.driver.block(
             &ledger.room_waiters, &waiter, &ledger.lock, deadline
         ):
-            raise no_place(core, worker)
+            # It is woken when half of the places are free; a few may be free before.
+            if not ledger.has_room():
+                raise no_place(core, worker)
     finally:
         waiter_free(&waiter)
     return False
@@ -80,6 +85,8 @@ cdef bint await_slot(
     cdef int result
     if deadline == 0:
         raise slot_full(worker, slot, "nothing was posted")
+    if loop_engine() == <void*>core:
+        return True
     if frame != NULL and frame.worker != <PyObject*>worker:
         return await_slot__outside(core, worker, slot, <WorkerCore>frame.worker, deadline)
     try:
@@ -88,7 +95,7 @@ cdef bint await_slot(
         if core.phase == ENGINE_OPEN:
             raise
         return False        # shut down meanwhile: the next look says so
-    if result == AWAIT_TIMEOUT:
+    if result == AWAIT_TIMEOUT and not slot_has_room(slot):
         raise slot_full(worker, slot, "nothing was posted within the timeout")
     return result == AWAIT_OVER
 

@@ -10,6 +10,7 @@ cdef extern from "rlx_platform.h" nogil:
     void rlx_unlock(rlx_lock_t* lock)
     int64_t rlx_load(int64_t* field)
     void rlx_store(int64_t* field, int64_t value)
+    void rlx_fence()                 # what was stored before is seen before what is loaded after
     int64_t rlx_monotonic_ns()
     int64_t rlx_wall_ns()
     const int RLX_FREE_THREADED

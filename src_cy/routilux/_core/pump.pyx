@@ -7,6 +7,8 @@ and takes the next, and what it decided is carried out after it. A thread that w
 block in emit() comes back in here and helps.
 """
 
+import logging
+
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -32,9 +34,12 @@ from routilux._core.frame cimport (
     set_pump_engine,
     unnest,
 )
-from routilux._core.engine cimport HOOKED, call_hook, zero
+from routilux._core.engine cimport HOOKED, call_hook, log_safely, zero
 from routilux._core.route cimport helpable, set_help
-from routilux._core.invoke cimport invoke, judge
+from routilux._core.invoke cimport invoke_safely, judge
+
+
+logger = logging.getLogger("routilux")
 
 
 cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) except -1:
@@ -57,7 +62,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
     while more:
         frame.anchor = NULL
         begin(engine, pump, &act)
-        outcome = invoke(worker, &act, &frame, fatal)
+        outcome = invoke_safely(worker, &act, &frame, fatal)
         served += 1
         end(engine, pump, &act, outcome)
         rlx_lock(&worker.lock)
@@ -118,6 +123,7 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     cdef effects_t fx
     cdef int outcome
     cdef bint got = False
+    cdef list fatal = []
     zero(&fx)
     frame.up = current_frame()
     frame.anchor = NULL
@@ -138,7 +144,7 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     if not got:
         return 0
     begin(engine, NULL, &act)
-    outcome = invoke(worker, &act, &frame, [])
+    outcome = invoke_safely(worker, &act, &frame, fatal)
     end(engine, NULL, &act, outcome)
     unnest(&frame)
     rlx_lock(&worker.lock)
@@ -148,6 +154,8 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     clear(&act)
     engine.apply(worker, &fx)
     set_context(NULL if before is None else <PyObject*>before)
+    if fatal and engine.driver.is_inline():
+        raise fatal[0]              # Ctrl-C is meant for who waits
     return 1
 
 
@@ -164,9 +172,15 @@ cdef int pump_task(Engine engine) except -1:
         worker = engine.next_worker(&pump)
         if worker is None:
             break
-        serve(engine, worker, &pump, QUANTUM)
-        set_context(NULL)
+        try:
+            serve(engine, worker, &pump, QUANTUM)
+            set_context(NULL)
+        except BaseException:
+            # Nothing of the user's gets here; a pump that ended would strand its jobs.
+            log_safely(logger.exception, ("routilux: an error of the runtime itself",))
         worker = None
+        if engine.hand_over(&pump):
+            break
     set_pump_engine(NULL)
     engine.leave(&pump)
     return 0
@@ -197,4 +211,5 @@ cdef int finish_async(Activation activation, object error) except -1:
     rlx_unlock(&worker.lock)
     clear(&act)
     engine.apply(worker, &fx)
+    engine.offer_room()             # it may be the last to move, and no pump runs dry
     return 0

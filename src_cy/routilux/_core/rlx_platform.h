@@ -6,6 +6,9 @@
 #include <Python.h>
 #include <pythread.h>
 #include <stdint.h>
+#if defined(_WIN32)
+#include <windows.h>
+#endif
 
 /* The core's lock. No Python code runs and no reference is dropped while one is held,
  * so with a GIL a critical section can't be interrupted by another thread and the lock
@@ -39,14 +42,17 @@ static inline void rlx_unlock(rlx_lock_t *lock) { (void)lock; }
 #define rlx_load(p) (*(volatile int64_t *)(p))
 #define rlx_store(p, v) (*(volatile int64_t *)(p) = (v))
 #define RLX_THREAD_LOCAL __declspec(thread)
+#define rlx_fence() MemoryBarrier()
+#define rlx_next(p) ((uint64_t)InterlockedIncrement64((volatile LONG64 *)(p)))
 #else
 #define rlx_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define rlx_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define RLX_THREAD_LOCAL __thread
+#define rlx_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define rlx_next(p) __atomic_add_fetch((p), 1, __ATOMIC_RELAXED)
 #endif
 
 #if defined(_WIN32)
-#include <windows.h>
 static inline int64_t rlx_monotonic_ns(void) {
     static int64_t frequency = 0;
     LARGE_INTEGER now;

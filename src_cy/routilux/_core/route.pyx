@@ -12,6 +12,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from routilux._core.status cimport (
     ENGINE_OPEN,
+    FLUSH_ALL,
     OVERFLOW_BLOCK,
     OVERFLOW_DROP_NEWEST,
     OVERFLOW_ERROR,
@@ -44,7 +45,7 @@ from routilux._core.routine cimport Node
 from routilux._core.drain cimport recheck, take_entry
 from routilux._core.settle cimport all_blocked, is_stuck
 from routilux._core.frame cimport current_frame, depth_of, pump_engine
-from routilux._core.engine cimport Engine
+from routilux._core.engine cimport Engine, zero
 
 from routilux.errors import SlotQueueFullError
 
@@ -189,6 +190,8 @@ cdef int await_room(
     cdef waiter_t* chain = NULL
     cdef bint deep, alone, forbidden, hopeless = False
     cdef int64_t until = deadline
+    cdef effects_t fx
+    zero(&fx)
     helps = helps or pump_engine() == <void*>engine
     deep = helps and depth_of(current_frame()) >= HELP_DEPTH
     alone = engine.pool_size == 1 or engine.driver.is_inline()
@@ -214,8 +217,21 @@ cdef int await_room(
             helps
             and not deep
             and worker.n_ready > 0
+            and worker.timers == 0
             and all_blocked(worker, frame != NULL)
         )
+        if (
+            cell.policy.kind == POLICY_BATCH
+            and is_stuck(worker, frame != NULL)
+            and worker.ledger.is_wanted()
+            and not cell.held
+        ):
+            # Somebody waits and this batch is all that could move: it goes partial.
+            cell.flush = FLUSH_ALL
+            recheck(worker, cell, worker.ready_tail, &fx)
+            rlx_unlock(&worker.lock)
+            engine.apply(worker, &fx)
+            return AWAIT_AGAIN
         if not forbidden:
             hopeless = is_stuck(worker, frame != NULL) and (
                 (frame != NULL and (cell.running > 0 or cell.held))

@@ -17,6 +17,8 @@ cdef void fail(
     WorkerCore worker, owner_t* owner, Py_ssize_t held, object error, effects_t* fx
 ) noexcept
 cdef bint cancel(WorkerCore worker, owner_t* owner, object reason, effects_t* fx) noexcept
+# Ends one job early, without looking at the queues; False when it had ended.
+cdef bint mark(owner_t* owner, int state, object error) noexcept
 cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil
 
 # Whether every running activation sleeps for room, or waits below one that does. `more`

@@ -16,7 +16,7 @@ from routilux._core.status cimport (
     OWNER_JOB,
     POLICY_NONE,
 )
-from routilux._core.platform cimport rlx_xdecref, waiter_pick, waiter_t
+from routilux._core.platform cimport rlx_load, rlx_xdecref, waiter_pick, waiter_t
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
@@ -38,6 +38,8 @@ cdef void settle(
         # No group could be made (no memory): every item stands for itself.
         for i in range(act.n_entries):
             release(worker.ledger, act.entries[i].owner, 1, fx)
+        if rlx_load(&worker.ledger.admitted) == 0 and worker.ledger.is_wanted():
+            fx.quiet = True     # a policy said no: perhaps it was the last to be asked
     if cell.rank == 0:
         after = worker.ready_tail       # a source goes behind everything downstream
     elif after != NULL and (not after.ready or after.tag != act.tag):
@@ -67,7 +69,6 @@ cdef void wake_if_blocked(WorkerCore worker, effects_t* fx) noexcept nogil:
 
 
 cdef bint mark(owner_t* owner, int state, object error) noexcept:
-    # Ends one job early; False when it had ended.
     cdef JobContext job = <JobContext>owner.obj
     if job.state > JOB_RUNNING:
         return False
@@ -83,6 +84,9 @@ cdef bint mark_all(owner_t* owner, int state, object error) noexcept:
     cdef bint any_of_them = False
     if owner.kind == OWNER_JOB:
         return mark(owner, state, error)
+    if owner.dead:
+        return False            # seen before: batches of batches share members
+    owner.dead = True
     group = <JobGroup>owner.obj
     for i in range(group.n_members):
         any_of_them |= mark_all(group.members[i], state, error)

@@ -28,7 +28,7 @@ cdef class QueueView(Slot):
         zero(&fx)
         rlx_lock(&worker.lock)
         claim = self.claim
-        if self.queue.size and (claim == NULL or claim_room(claim, 1, 0) == 0):
+        if self.queue.size and (claim == NULL or claim_room(claim, 1, claim.cell.n_slots) == 0):
             got = 1
             take_entry(worker, self.queue, &entry, &fx)
             item[0] = entry.item

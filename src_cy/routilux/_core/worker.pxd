@@ -65,7 +65,7 @@ cdef class WorkerCore:
     cdef PyObject* run_next          # guarded by the engine's lock: link of its run queue
     cdef int phase                   # WorkerPhase
     cdef dict states                 # routine_id -> state; the user's alone
-    cdef unsigned long poster        # thread that posted last
+    cdef uint64_t poster             # number of the thread that posted last
     cdef uint64_t poster_seq         # and the job that it posted; 0: none
     cdef dict posters                # other threads -> their last job's id
     cdef object last_job_id          # of poster, when it was named by the user

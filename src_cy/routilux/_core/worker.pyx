@@ -7,12 +7,12 @@ that the cells of one worker share nothing with those of another, of the same fl
 """
 
 cimport cython
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 
 from enum import Enum
 
 from routilux._core.platform cimport (
-    PyThread_get_thread_ident,
     rlx_lock,
     rlx_unlock,
     rlx_xdecref,
@@ -35,6 +35,22 @@ class WorkerStatus(str, Enum):
     __str__ = str.__str__
     __format__ = str.__format__
 
+
+cdef extern from *:
+    """
+    #include "rlx_platform.h"
+    /* Numbers of threads that are never used again, as the system's are. */
+    static uint64_t rlx_last_thread = 0;
+    static RLX_THREAD_LOCAL uint64_t rlx_this_thread = 0;
+    static inline uint64_t rlx_thread_number(void) {
+        if (rlx_this_thread == 0) rlx_this_thread = rlx_next(&rlx_last_thread);
+        return rlx_this_thread;
+    }
+    """
+    uint64_t rlx_thread_number()
+
+cdef enum:
+    MAX_POSTERS = 256        # threads whose last post is remembered
 
 cdef list STATUS = list(WorkerStatus)    # in the order of the enum WorkerPhase
 
@@ -173,11 +189,13 @@ cdef class WorkerCore:
 
     cdef void remember_post(self, uint64_t seq, object named):
         # The document asks a WorkerState for the job that the calling thread posted.
-        cdef unsigned long me = PyThread_get_thread_ident()
+        cdef uint64_t me = rlx_thread_number()
         if self.poster != me:
             with cython.critical_section(self):
                 if self.poster_seq:
                     self.posters[self.poster] = self.posted_id()
+                    if len(self.posters) > MAX_POSTERS:
+                        del self.posters[next(iter(self.posters))]
                 self.poster = me
                 self.poster_seq = seq
                 self.last_job_id = named
@@ -193,7 +211,7 @@ cdef class WorkerCore:
     @property
     def job_id(self):
         """Id of the job that the calling thread posted last to this worker, or None."""
-        cdef unsigned long me = PyThread_get_thread_ident()
+        cdef uint64_t me = rlx_thread_number()
         with cython.critical_section(self):
             if self.poster == me and self.poster_seq:
                 return self.posted_id()
