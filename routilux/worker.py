@@ -2,11 +2,12 @@
 
 Made by `Runtime.exec`. The compiled half has the queues and the routine states; this
 half keeps the short history of errors that a handler let pass. Any thread may call any
-method; the history is a bounded deque, whose append is atomic.
+method; a lock protects the history.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -61,7 +62,8 @@ class WorkerState(WorkerCore):
     """
 
     def __init__(self) -> None:
-        self._history: deque[ExecutionRecord] = deque(maxlen=MAX_HISTORY)
+        self._history: deque[ExecutionRecord] = deque()
+        self._lock = threading.Lock()
 
     @property
     def current_routine_id(self) -> str | None:
@@ -71,7 +73,8 @@ class WorkerState(WorkerCore):
     @property
     def execution_history(self) -> list[ExecutionRecord]:
         """Entries of `record_execution`, oldest first."""
-        return list(self._history)
+        with self._lock:
+            return list(self._history)
 
     def record_execution(
         self, routine_id: str, event_name: str, data: dict[str, Any] | None = None
@@ -83,6 +86,9 @@ class WorkerState(WorkerCore):
             event_name: What happened, in a word.
             data: Facts worth keeping.
         """
-        self._history.append(
-            ExecutionRecord(routine_id, event_name, {} if data is None else data)
-        )
+        record = ExecutionRecord(routine_id, event_name, {} if data is None else data)
+        with self._lock:
+            self._history.append(record)
+            full = len(self._history) > MAX_HISTORY
+            oldest = self._history.popleft() if full else None
+        del oldest  # outside the lock: its data is the user's

@@ -10,6 +10,7 @@ cdef class Control(Engine):
     cdef bint in_quiet               # a call of quiet is at work
     cdef Py_ssize_t quiet_calls      # calls that came since it looked
     cdef int announce_wait(self, bint quiet) except -1
+    cdef bint more_quiet(self) noexcept nogil
     cdef bint flush_quiet(self) except -1
     cdef int cancel_parked(self) except -1
     cdef bint cancel_for(self, JobContext job, object text) except -1

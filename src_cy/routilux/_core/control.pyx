@@ -44,7 +44,7 @@ from routilux._core.group cimport is_dead, newest_job
 from routilux._core.ledger cimport Ledger, call_one, effects_t
 from routilux._core.routine cimport Node, Plan
 from routilux._core.timer cimport Clock, timer_t
-from routilux._core.worker cimport Activation, WorkerCore
+from routilux._core.worker cimport Activation, WorkerCore, worker_of
 from routilux._core.settle cimport cancel, is_stuck, mark, purge, wake_if_blocked
 from routilux._core.flush cimport flush_cells, flush_lowest, parked_in
 from routilux._core.frame cimport (
@@ -74,19 +74,31 @@ cdef class Control(Engine):
         # Nothing moves and somebody waits: partial batches go, and at a shutdown what
         # no policy will ever take is given up. What that ends comes back here through
         # apply: one call does the work, the others only say that there is more.
+        cdef bint first
+        rlx_lock(&self.lock)
         self.quiet_calls += 1
-        if self.in_quiet:
-            return 0
+        first = not self.in_quiet
         self.in_quiet = True
+        rlx_unlock(&self.lock)
         try:
-            while self.quiet_calls:
-                self.quiet_calls = 0
+            while first and self.more_quiet():
                 if not self.flush_quiet() and self.ledger.draining:
                     if rlx_load(&self.ledger.admitted) == 0:
                         self.cancel_parked()
-        finally:
+        except BaseException:
             self.in_quiet = False
+            raise
         return 0
+
+    cdef bint more_quiet(self) noexcept nogil:
+        # One look for all calls that came; none can slip in between look and leave.
+        cdef bint more
+        rlx_lock(&self.lock)
+        more = self.quiet_calls > 0
+        self.quiet_calls = 0
+        self.in_quiet = more
+        rlx_unlock(&self.lock)
+        return more
 
     cdef bint flush_quiet(self) except -1:
         # The batches nearest to the sources first: what they emit may fill the others.
@@ -138,7 +150,7 @@ cdef class Control(Engine):
         return 0
 
     cdef bint cancel_for(self, JobContext job, text) except -1:
-        cdef WorkerCore worker = job.ident.worker
+        cdef WorkerCore worker = worker_of(job.ident)
         cdef effects_t fx
         cdef bint done
         if worker is None:
@@ -444,7 +456,8 @@ cdef class Control(Engine):
         self.workers.clear()
         for worker in workers:
             worker.phase = WORKER_STOPPED
-            worker.ident.worker = None
+            with cython.critical_section(worker.ident):
+                worker.ident.worker = None
             call_hook("on_worker_stop", (worker.flow, worker, str(worker.status)))
 
     def forget(self):

@@ -181,6 +181,7 @@ cdef class ThreadDriver(Driver):
         cdef pump_t* pump
         cdef cell_t* cell
         cdef cell_t* starved = NULL
+        workers = list(engine.workers.values())     # keeps alive the cells that pumps run
         rlx_lock(&engine.lock)
         pump = engine.pumps
         while pump != NULL:

@@ -191,6 +191,7 @@ cdef class RuntimeCore:
             return job
         job = new_job(worker.ident, None if job_id is None else str(job_id))
         if metadata is not None:
+            job.show()
             job._metadata = dict(metadata)
         return job
 

@@ -21,7 +21,7 @@ from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport event_t
 from routilux._core.slot cimport slot_t
-from routilux._core.worker cimport Activation
+from routilux._core.worker cimport Activation, worker_of
 from routilux._core.frame cimport context_value, current_frame, depth_of, owner_of
 from routilux._core.engine cimport HOOKED, Engine, ask_hook, zero
 from routilux._core.route cimport (
@@ -148,7 +148,7 @@ cdef object find_origin(routine, event_name, PyObject* value, origin_t* origin):
         activation = <Activation>value
         worker = activation.worker
     else:
-        worker = newest_job(owner).ident.worker
+        worker = worker_of(newest_job(owner).ident)
     if worker is None:
         raise RuntimeError(f"emit({event_name!r}): the runtime of the job is shut down")
     index = worker.plan.by_routine.get(id(routine))

@@ -13,7 +13,7 @@ from cpython.ref cimport Py_DECREF
 from routilux._core.platform cimport rlx_lock, rlx_unlock
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, jobs_of, newest_job
-from routilux._core.worker cimport Activation
+from routilux._core.worker cimport Activation, worker_of
 from routilux._core.routine cimport Node
 
 cdef extern from *:
@@ -125,7 +125,7 @@ cdef WorkerCore worker_in_context():
     if owner == NULL:
         return None
     job = newest_job(owner)
-    return <WorkerCore>job.ident.worker if job.ident.worker is not None else None
+    return worker_of(job.ident)
 
 
 def owner_variable():
@@ -167,15 +167,15 @@ def get_current_routine_id():
     """
     cdef frame_t* frame = current_frame()
     cdef PyObject* value
+    cdef cell_t* cell
     if frame != NULL:
         return (<Node>frame.act.cell.node).routine_id
     value = context_value()
     if value == NULL:
         return None
     if type(<object>value) is Activation:
-        if (<Activation>value).c.cell != NULL:
-            return (<Node>(<Activation>value).c.cell.node).routine_id
-        return None
+        cell = (<Activation>value).c.cell       # read once: its end clears it
+        return None if cell == NULL else (<Node>cell.node).routine_id
     return working_for(worker_in_context(), owner_of(value))
 
 

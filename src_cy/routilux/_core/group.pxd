@@ -8,8 +8,9 @@ cdef class JobGroup:
     cdef owner_t own
     cdef owner_t** members           # one per item of the batch; set once, keeps them alive
     cdef Py_ssize_t n_members
-    cdef Py_ssize_t hint             # a member that was alive when last looked at
-    cdef owner_t* newest             # the member that owns the newest item
+    cdef Py_ssize_t hint             # the members before it are dead
+    cdef owner_t* alive              # a job of the group, alive when last looked at
+    cdef owner_t* newest             # the job that owns the newest item
 
 # Takes the memory of `members` over, and a reference of each.
 cdef JobGroup new_group(owner_t** members, Py_ssize_t n, owner_t* newest)

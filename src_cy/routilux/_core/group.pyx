@@ -32,40 +32,64 @@ cdef JobGroup new_group(owner_t** members, Py_ssize_t n, owner_t* newest):
     group.members = members
     group.n_members = n
     group.newest = newest
+    if newest.kind == OWNER_GROUP:
+        group.newest = (<JobGroup>newest.obj).newest
     for i in range(n):
         rlx_incref(members[i].obj)
     return group
 
 
 cdef bint is_dead(owner_t* owner) noexcept nogil:
-    # A group is dead when all its members are. Members never come back to life, so
-    # the hint makes the scan O(1) a call over the group's whole life.
-    if owner.kind == OWNER_JOB:
+    # A group is dead when all its jobs are. Jobs never come back to life, so one that
+    # was seen alive answers for the group. Also called without the worker's lock: two
+    # threads that search at a time may find different jobs, never skip one.
+    if owner.kind == OWNER_JOB or owner.dead:
         return owner.dead
-    if owner.dead:
-        return True
-    while group_alive_at(owner):
-        if not is_dead(group_member(owner)):
-            return False
-        group_advance(owner)
+    if not is_alive(group_alive(owner)):
+        set_alive(owner, find_alive(owner))
+    return owner.dead
+
+
+cdef inline bint is_alive(owner_t* owner) noexcept nogil:
+    return owner != NULL and not owner.dead
+
+
+cdef owner_t* find_alive(owner_t* owner) noexcept nogil:
+    # Groups hold groups to any depth: goes down again from the top, without recursion,
+    # whenever one turns out to be dead.
+    cdef owner_t* node
+    while not owner.dead:
+        node = owner
+        while node.kind == OWNER_GROUP and not node.dead:
+            node = next_alive(node)
+        if not node.dead:
+            return node
+    return NULL
+
+
+cdef owner_t* next_alive(owner_t* owner) noexcept nogil:
+    # The first member that is not known to be dead; the group itself, now dead, if none.
+    cdef Py_ssize_t i = (<JobGroup>owner.obj).hint
+    cdef Py_ssize_t n = (<JobGroup>owner.obj).n_members
+    while i < n and (<JobGroup>owner.obj).members[i].dead:
+        i += 1
+    (<JobGroup>owner.obj).hint = i
+    if i < n:
+        return (<JobGroup>owner.obj).members[i]
     owner.dead = True
-    return True
+    return owner
 
 
-cdef inline bint group_alive_at(owner_t* owner) noexcept nogil:
-    return (<JobGroup>owner.obj).hint < (<JobGroup>owner.obj).n_members
+cdef inline owner_t* group_alive(owner_t* owner) noexcept nogil:
+    return (<JobGroup>owner.obj).alive
 
 
-cdef inline owner_t* group_member(owner_t* owner) noexcept nogil:
-    return (<JobGroup>owner.obj).members[(<JobGroup>owner.obj).hint]
-
-
-cdef inline void group_advance(owner_t* owner) noexcept nogil:
-    (<JobGroup>owner.obj).hint = (<JobGroup>owner.obj).hint + 1
+cdef inline void set_alive(owner_t* owner, owner_t* alive) noexcept nogil:
+    (<JobGroup>owner.obj).alive = alive
 
 
 cdef JobContext newest_job(owner_t* owner):
-    while owner.kind == OWNER_GROUP:
+    if owner.kind == OWNER_GROUP:
         owner = (<JobGroup>owner.obj).newest
     (<JobContext>owner.obj).show()
     return <JobContext>owner.obj

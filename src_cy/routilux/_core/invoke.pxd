@@ -13,7 +13,3 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
 cdef int invoke_safely(
     WorkerCore worker, activation_t* act, frame_t* frame, list fatal
 ) noexcept
-
-# Judges an exception of the activation; the same for sync and async logic.
-cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except -1
-cdef Activation set_aside(WorkerCore worker, activation_t* act)

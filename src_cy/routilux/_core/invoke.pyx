@@ -1,46 +1,28 @@
-"""Logic: builds what it is called with, calls it, and judges how it ended.
+"""Logic: builds what it is called with, and calls it.
 
 Called by the pump between taking an activation and settling it, with no lock held:
-policies, logic, error handlers and hooks are user code. The only try/except around a
-user's logic is here. Whatever it raises, BaseException included, ends in one of three
-outcomes: fine, failed, or set aside (a coroutine that runs, a retry that waits).
+policies, logic and hooks are user code. The only try/except around a user's logic is
+here; whatever it raises, BaseException included, judge makes an outcome of it.
 """
 
-import logging
-
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
-from libc.string cimport memset
 
-from routilux._core.status cimport (
-    OUTCOME_ASIDE,
-    OUTCOME_FAILED,
-    OUTCOME_OK,
-    POLICY_IMMEDIATE,
-    TIMER_RETRY,
-)
-from routilux._core.platform cimport (
-    RLX_FREE_THREADED,
-    rlx_incref,
-    rlx_lock,
-    rlx_unlock,
-    rlx_xdecref,
-)
-from routilux._core.job cimport error_of, owner_t
-from routilux._core.group cimport JobGroup, is_dead, new_group, newest_job
-from routilux._core.ledger cimport effects_t
-from routilux._core.count cimport hold, release
-from routilux._core.routine cimport Node, cell_t
-from routilux._core.slot cimport slot_at
-from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry
-from routilux._core.settle cimport fail
+from routilux._core.status cimport OUTCOME_OK
+from routilux._core.group cimport newest_job
+from routilux._core.routine cimport Node
 from routilux._core.frame cimport set_context, set_frame, unnest
-from routilux._core.engine cimport HOOKED, Engine, ask_hook, call_hook, log_safely, zero
-from routilux._core.ask cimport ask, claim_all, form_group, give
+from routilux._core.engine cimport HOOKED, ask_hook
+from routilux._core.ask cimport ask, form_group, give
+from routilux._core.judge cimport (
+    end__hooked,
+    is_over,
+    judge,
+    judge__policy,
+    rescue,
+    run_coroutine,
+)
 
 from types import CoroutineType
-
-logger = logging.getLogger("routilux")
 
 cdef extern from *:
     """
@@ -86,6 +68,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
     if act.slot_data == NULL or act.message == NULL:
         try:
             if act.asks and not ask(worker, act, node):
+                act.began = 0       # only asked: not an activation for the meters
                 return OUTCOME_OK
             if act.slot_data == NULL:
                 assemble(act, node)
@@ -126,14 +109,6 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
     return outcome
 
 
-cdef bint is_over(WorkerCore worker, owner_t* owner) noexcept:
-    cdef bint dead
-    rlx_lock(&worker.lock)
-    dead = is_dead(owner)
-    rlx_unlock(&worker.lock)
-    return dead
-
-
 cdef int invoke_safely(
     WorkerCore worker, activation_t* act, frame_t* frame, list fatal
 ) noexcept:
@@ -143,35 +118,6 @@ cdef int invoke_safely(
         set_frame(frame.up)
         unnest(frame)
         return rescue(worker, act, error)
-
-
-cdef int rescue(WorkerCore worker, activation_t* act, BaseException error) noexcept:
-    if act.cell == NULL:
-        return OUTCOME_ASIDE            # it had left this thread
-    try:
-        return fail_all(worker, act, error)
-    except BaseException:
-        pass
-    fail_bare(worker, act)
-    return OUTCOME_FAILED
-
-
-cdef void fail_bare(WorkerCore worker, activation_t* act) noexcept:
-    # Without making a single object.
-    cdef effects_t fx
-    cdef Py_ssize_t i
-    zero(&fx)
-    rlx_lock(&worker.lock)
-    act.asks = act.cell.asking = False
-    if act.owner != NULL:
-        fail(worker, act.owner, act.held, None, &fx)
-    for i in range(act.n_entries if act.owner == NULL else 0):
-        fail(worker, act.entries[i].owner, 1, None, &fx)
-    rlx_unlock(&worker.lock)
-    try:
-        (<Engine>worker.engine).apply(worker, &fx)
-    except BaseException:
-        pass
 
 
 cdef object call__by_slot(WorkerCore worker, activation_t* act, Node node):
@@ -237,157 +183,6 @@ cdef inline void recycle(activation_t* act, Node node) noexcept:
         act.message = NULL
 
 
-cdef int judge__policy(WorkerCore worker, activation_t* act, BaseException error) except -1:
-    # A policy that raises can't be asked again about the same items: their jobs fail.
-    cdef effects_t fx
-    cdef Node node = <Node>act.cell.node
-    zero(&fx)
-    rlx_lock(&worker.lock)
-    act.asks = act.cell.asking = False
-    if act.owner == NULL:
-        claim_all(worker, act, &fx)
-    rlx_unlock(&worker.lock)
-    (<Engine>worker.engine).apply(worker, &fx)
-    return fail_all(worker, act, error)
-
-
-cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) except -1:
-    cdef effects_t fx
-    cdef Py_ssize_t i
-    cdef Node node = <Node>act.cell.node
-    reason = error_of(error, node.routine_id)
-    zero(&fx)
-    rlx_lock(&worker.lock)
-    act.asks = act.cell.asking = False
-    if act.cell.meter != NULL:
-        act.cell.meter.failures += 1
-    if act.owner != NULL:
-        fail(worker, act.owner, act.held, reason, &fx)
-    else:
-        for i in range(act.n_entries):
-            fail(worker, act.entries[i].owner, 1, reason, &fx)
-    first = not act.cell.logged
-    act.cell.logged = True
-    rlx_unlock(&worker.lock)
-    (<Engine>worker.engine).apply(worker, &fx)
-    if worker.timers and act.owner != NULL and act.owner.open > act.held:
-        (<Engine>worker.engine).hurry()     # retries of the same job need not wait
-    if first:
-        log_safely(
-            logger.error,
-            (
-                "routine %r of flow %r failed its job: %s (logged once; see job.error)",
-                node.routine_id,
-                worker.ident.flow_id,
-                reason,
-            ),
-        )
-    return OUTCOME_FAILED
-
-
-cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except -1:
-    cdef Node node = <Node>act.cell.node
-    verdict = "stop"
-    delay = 0.0
-    act.failures += 1
-    if node.handler is not None:
-        try:
-            decided, seconds = node.handler.decide(error, act.failures)
-            delay = float(seconds)
-            verdict = str(decided)
-        except BaseException:
-            log_safely(
-                logger.exception,
-                (
-                    "the error handler of routine %r of flow %r raised; the job fails",
-                    node.routine_id,
-                    worker.ident.flow_id,
-                ),
-            )
-    if verdict == "retry" and is_over(worker, act.owner):
-        verdict = "stop"        # its job ended meanwhile: nothing to try again for
-    if verdict == "retry":
-        if act.cell.meter != NULL:
-            act.cell.meter.retries += 1
-        return wait_to_retry(worker, act, delay)
-    if HOOKED:
-        status = "failed" if verdict == "stop" else "error_continued"
-        end__hooked(worker, act, node, status, error)
-    if verdict == "stop":
-        return fail_all(worker, act, error)
-    name = "skipped" if verdict == "skip" else "error_continued"
-    reason = error_of(error, node.routine_id)
-    log_safely(
-        worker.record_execution,
-        (
-            node.routine_id,
-            name,
-            {"error": str(reason), "job_id": newest_job(act.owner).job_id},
-        ),
-    )
-    return OUTCOME_OK
-
-
-cdef Activation set_aside(WorkerCore worker, activation_t* act):
-    # Moves the activation off the pump's stack; its counts go with it.
-    cdef Activation activation = Activation.__new__(Activation)
-    activation.worker = worker
-    activation.c = act[0]
-    memset(act, 0, sizeof(activation_t))
-    return activation
-
-
-cdef int wait_to_retry(WorkerCore worker, activation_t* act, double delay) except -1:
-    # The routine keeps its turn, the thread does not wait.
-    cdef Activation activation = set_aside(worker, act)
-    cdef cell_t* cell = activation.c.cell
-    cdef int first
-    rlx_incref(<PyObject*>activation)
-    rlx_incref(<PyObject*>worker)
-    rlx_lock(&worker.lock)
-    worker.timers += 1
-    first = worker.clock.arm(
-        worker.clock.now() + <int64_t>(delay * 1e9),
-        TIMER_RETRY,
-        <PyObject*>worker,
-        cell,
-        <PyObject*>activation,
-    )
-    if first < 0:
-        worker.timers -= 1
-    rlx_unlock(&worker.lock)
-    if first < 0:
-        rlx_xdecref(<PyObject*>activation)
-        rlx_xdecref(<PyObject*>worker)
-        act[0] = activation.c
-        memset(&activation.c, 0, sizeof(activation_t))
-        return fail_all(worker, act, MemoryError("no memory for a retry's timer"))
-    if first:
-        (<Engine>worker.engine).driver.nudge()
-    return OUTCOME_ASIDE
-
-
-cdef int run_coroutine(WorkerCore worker, activation_t* act, object coroutine) except -1:
-    cdef Activation activation = set_aside(worker, act)
-    activation.coroutine = coroutine
-    try:
-        (<Engine>worker.engine).driver.spawn(activation)
-    except BaseException as error:
-        coroutine.close()
-        act[0] = activation.c
-        memset(&activation.c, 0, sizeof(activation_t))
-        return fail_all(worker, act, error)
-    return OUTCOME_ASIDE
-
-
 cdef bint start__hooked(WorkerCore worker, activation_t* act, Node node) except -1:
     job = newest_job(act.owner)
     return ask_hook("on_routine_start", (node.routine_id, worker, job))
-
-
-cdef int end__hooked(
-    WorkerCore worker, activation_t* act, Node node, str status, error
-) except -1:
-    job = newest_job(act.owner)
-    call_hook("on_routine_end", (node.routine_id, worker, job, status, error))
-    return 0

@@ -245,24 +245,17 @@ cdef class Ledger:
         # True: the callback will be called; False: the job had ended before.
         cdef list fresh = [callback]
         cdef bint ended
-        with cython.critical_section(job):
-            rlx_lock(&self.lock)
+        rlx_lock(&self.lock)
+        try:                # appending may run out of memory, but runs no Python code
             ended = job.ended
-            rlx_unlock(&self.lock)
             if ended:
                 return False
             if job._callbacks is None:
                 job._callbacks = fresh
             else:
                 (<list>job._callbacks).append(callback)
-            # The job may have ended meanwhile: then nobody will call, unless the end
-            # saw the list. Taking the callback back decides who does.
-            rlx_lock(&self.lock)
-            ended = job.ended
+        finally:
             rlx_unlock(&self.lock)
-            if ended and job._callbacks is not None:
-                (<list>job._callbacks).pop()
-                return False
         return True
 
     cdef list live_jobs(self):

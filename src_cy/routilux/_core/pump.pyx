@@ -36,7 +36,8 @@ from routilux._core.frame cimport (
 )
 from routilux._core.engine cimport HOOKED, call_hook, log_safely, zero
 from routilux._core.route cimport helpable, set_help
-from routilux._core.invoke cimport invoke_safely, judge
+from routilux._core.judge cimport judge
+from routilux._core.invoke cimport invoke_safely
 
 
 logger = logging.getLogger("routilux")
@@ -64,7 +65,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         begin(engine, pump, &act)
         outcome = invoke_safely(worker, &act, &frame, fatal)
         served += 1
-        end(engine, pump, &act, outcome)
+        end(engine, pump)
         rlx_lock(&worker.lock)
         if outcome != OUTCOME_ASIDE:
             settle(worker, &act, frame.anchor, &fx)
@@ -93,25 +94,10 @@ cdef inline void begin(Engine engine, pump_t* pump, activation_t* act) noexcept:
         act.began = rlx_monotonic_ns()
 
 
-cdef inline void end(Engine engine, pump_t* pump, activation_t* act, int outcome) noexcept:
+cdef inline void end(Engine engine, pump_t* pump) noexcept:
     if pump != NULL:
         pump.cell = NULL
         rlx_store(&pump.beat, pump.beat + 1)
-    if outcome != OUTCOME_ASIDE and act.cell.meter != NULL:
-        measure(act)
-
-
-cdef void measure(activation_t* act) noexcept nogil:
-    cdef int64_t ns = rlx_monotonic_ns() - act.began
-    cdef int bucket = 0
-    cdef int64_t rest = ns >> 1
-    while rest > 0:
-        bucket += 1
-        rest >>= 1
-    act.cell.meter.activations += 1
-    act.cell.meter.items_in += 1 if act.n_entries == 0 else act.n_entries
-    act.cell.meter.busy_ns += ns
-    act.cell.meter.histogram[bucket] += 1
 
 
 cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
@@ -145,7 +131,6 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
         return 0
     begin(engine, NULL, &act)
     outcome = invoke_safely(worker, &act, &frame, fatal)
-    end(engine, NULL, &act, outcome)
     unnest(&frame)
     rlx_lock(&worker.lock)
     if outcome != OUTCOME_ASIDE:
@@ -203,7 +188,6 @@ cdef int finish_async(Activation activation, object error) except -1:
         call_hook(
             "on_routine_end", ((<Node>act.cell.node).routine_id, worker, None, "completed", None)
         )
-    end(engine, NULL, &act, outcome)
     rlx_lock(&worker.lock)
     if outcome != OUTCOME_ASIDE:
         settle(worker, &act, NULL, &fx)

@@ -7,6 +7,7 @@ emit is dropped in route. Both are counted.
 """
 
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 
 from routilux._core.status cimport (
@@ -16,7 +17,7 @@ from routilux._core.status cimport (
     OWNER_JOB,
     POLICY_NONE,
 )
-from routilux._core.platform cimport rlx_load, rlx_xdecref, waiter_pick, waiter_t
+from routilux._core.platform cimport rlx_monotonic_ns, rlx_load, rlx_xdecref, waiter_pick, waiter_t
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
@@ -32,6 +33,8 @@ cdef void settle(
     cdef Py_ssize_t i
     cell.running -= 1
     worker.running -= 1
+    if act.began:
+        measure(act)
     if act.owner != NULL:
         release(worker.ledger, act.owner, act.held, fx)
     else:
@@ -45,6 +48,19 @@ cdef void settle(
     elif after != NULL and (not after.ready or after.tag != act.tag):
         after = NULL
     recheck(worker, cell, after, fx)
+
+
+cdef void measure(activation_t* act) noexcept nogil:
+    cdef int64_t ns = rlx_monotonic_ns() - act.began
+    cdef int bucket = 0
+    cdef int64_t rest = ns >> 1
+    while rest > 0:
+        bucket += 1
+        rest >>= 1
+    act.cell.meter.activations += 1
+    act.cell.meter.items_in += act.n_entries + (act.item != NULL)
+    act.cell.meter.busy_ns += ns
+    act.cell.meter.histogram[bucket] += 1
 
 
 cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil:
@@ -79,17 +95,30 @@ cdef bint mark(owner_t* owner, int state, object error) noexcept:
 
 
 cdef bint mark_all(owner_t* owner, int state, object error) noexcept:
+    # The work list is a chain through `link`, as in count.balance; a group that is
+    # marked is not entered again, since groups that share members are many.
+    cdef owner_t* todo = owner
+    cdef owner_t* member
     cdef JobGroup group
     cdef Py_ssize_t i
     cdef bint any_of_them = False
     if owner.kind == OWNER_JOB:
         return mark(owner, state, error)
-    if owner.dead:
-        return False            # seen before: batches of batches share members
-    owner.dead = True
-    group = <JobGroup>owner.obj
-    for i in range(group.n_members):
-        any_of_them |= mark_all(group.members[i], state, error)
+    owner.link = NULL
+    while todo != NULL:
+        owner = todo
+        todo = owner.link
+        owner.link = NULL
+        if owner.kind == OWNER_JOB:
+            any_of_them |= mark(owner, state, error)
+            continue
+        group = <JobGroup>owner.obj
+        owner.dead = True
+        for i in range(group.n_members):
+            member = group.members[i]
+            if not member.dead and member.link == NULL and member != todo:
+                member.link = todo
+                todo = member
     return any_of_them
 
 

@@ -78,6 +78,9 @@ cdef class WorkerCore:
     cdef void unlink_ready(self, cell_t* cell) noexcept nogil
     cdef void remember_post(self, uint64_t seq, object named)
 
+# The worker of a job; None when its runtime is gone.
+cdef WorkerCore worker_of(Ident ident)
+
 # An activation that left its pump's stack: a coroutine runs, or a retry waits. Owned by
 # the coroutine's callback, the timer, or the cell's `resumed` chain: one at a time.
 cdef class Activation:

@@ -55,6 +55,12 @@ cdef enum:
 cdef list STATUS = list(WorkerStatus)    # in the order of the enum WorkerPhase
 
 
+cdef WorkerCore worker_of(Ident ident):
+    # Control.close() may be clearing it right now, and with it the last reference.
+    with cython.critical_section(ident):
+        return <WorkerCore>ident.worker if ident.worker is not None else None
+
+
 cdef class WorkerCore:
     """The compiled half of :class:`routilux.WorkerState`.
 
@@ -190,18 +196,15 @@ cdef class WorkerCore:
     cdef void remember_post(self, uint64_t seq, object named):
         # The document asks a WorkerState for the job that the calling thread posted.
         cdef uint64_t me = rlx_thread_number()
-        if self.poster != me:
-            with cython.critical_section(self):
+        with cython.critical_section(self):
+            if self.poster != me:
                 if self.poster_seq:
                     self.posters[self.poster] = self.posted_id()
                     if len(self.posters) > MAX_POSTERS:
                         del self.posters[next(iter(self.posters))]
                 self.poster = me
-                self.poster_seq = seq
-                self.last_job_id = named
-            return
-        self.poster_seq = seq
-        self.last_job_id = named
+            self.poster_seq = seq
+            self.last_job_id = named
 
     cdef object posted_id(self):
         if self.last_job_id is not None:
