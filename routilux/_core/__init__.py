@@ -11,7 +11,6 @@ try:
     )
     from routilux._core.control import Control
     from routilux._core.driver import InlineDriver, ThreadDriver
-    from routilux._core.engine import set_hooks
     from routilux._core.entry import RuntimeCore, set_post_result
     from routilux._core.event import Event, RoutineCore
     from routilux._core.frame import (
@@ -22,6 +21,7 @@ try:
         get_current_worker_state,
         owner_variable,
     )
+    from routilux._core.hooks import set_hooks
     from routilux._core.job import JobContext, JobError, JobStatus
     from routilux._core.report import holders, rows
     from routilux._core.routine import Plan, logic_style

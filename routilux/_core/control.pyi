@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, final
 
-from routilux._core.engine import Engine
 from routilux._core.job import JobContext
+from routilux._core.quiet import Quiet
 from routilux._core.routine import Node, Plan
 from routilux._core.view import QueueView
 from routilux._core.worker import WorkerCore
@@ -12,7 +12,7 @@ from routilux.flow import Flow
 from routilux.worker import WorkerState
 
 @final
-class Control(Engine):
+class Control(Quiet):
     def add_worker(
         self, worker: WorkerState, flow: Flow, plan: Plan, worker_id: str
     ) -> None: ...

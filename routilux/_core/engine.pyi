@@ -1,10 +1,7 @@
-"""The state machine of a runtime, and the process-wide hooks."""
+"""The state machine of a runtime."""
 
 from routilux._core.ledger import Ledger
 from routilux._core.timer import Clock
-from routilux.monitoring.hooks import ExecutionHooksInterface
-
-def set_hooks(hooks: ExecutionHooksInterface | None) -> None: ...
 
 class Driver: ...
 

@@ -9,15 +9,12 @@ import logging
 
 cimport cython
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free
 
 from routilux._core.status cimport (
     ENGINE_CLOSED,
     ENGINE_DRAINING,
     ENGINE_OPEN,
-    JOB_CANCELLED,
     JOB_PENDING,
-    TIMER_RETRY,
     WORKER_STOPPED,
 )
 from routilux._core.platform cimport (
@@ -40,13 +37,13 @@ from routilux._core.platform cimport (
     wake_chain,
 )
 from routilux._core.job cimport JobContext, owner_t
-from routilux._core.group cimport is_dead, newest_job
+from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport Ledger, call_one, effects_t
 from routilux._core.routine cimport Node, Plan
-from routilux._core.timer cimport Clock, timer_t
-from routilux._core.worker cimport Activation, WorkerCore, worker_of
-from routilux._core.settle cimport cancel, is_stuck, mark, purge, wake_if_blocked
-from routilux._core.flush cimport flush_cells, flush_lowest, parked_in
+from routilux._core.timer cimport timer_t
+from routilux._core.worker cimport WorkerCore
+from routilux._core.settle cimport is_stuck, wake_if_blocked
+from routilux._core.flush cimport flush_cells
 from routilux._core.frame cimport (
     context_value,
     current_frame,
@@ -56,10 +53,10 @@ from routilux._core.frame cimport (
     pump_engine,
     set_loop_engine,
 )
-from routilux._core.engine cimport Engine, call_hook, pump_t, zero
+from routilux._core.hooks cimport call_hook
+from routilux._core.engine cimport pump_t, zero
+from routilux._core.quiet cimport Quiet
 from routilux._core.view cimport view_of
-
-from routilux._core.job import JobError
 
 logger = logging.getLogger("routilux")
 
@@ -67,133 +64,8 @@ cdef int64_t LAST_NS = 0x7fffffffffffffff
 
 
 @cython.final
-cdef class Control(Engine):
+cdef class Control(Quiet):
     """The core of one runtime, as :class:`routilux.Runtime` uses it."""
-
-    cdef int quiet(self) except -1:
-        # Nothing moves and somebody waits: partial batches go, and at a shutdown what
-        # no policy will ever take is given up. What that ends comes back here through
-        # apply: one call does the work, the others only say that there is more.
-        cdef bint first
-        rlx_lock(&self.lock)
-        self.quiet_calls += 1
-        first = not self.in_quiet
-        self.in_quiet = True
-        rlx_unlock(&self.lock)
-        try:
-            while first and self.more_quiet():
-                if not self.flush_quiet() and self.ledger.draining:
-                    if rlx_load(&self.ledger.admitted) == 0:
-                        self.cancel_parked()
-        except BaseException:
-            self.in_quiet = False
-            raise
-        return 0
-
-    cdef bint more_quiet(self) noexcept nogil:
-        # One look for all calls that came; none can slip in between look and leave.
-        cdef bint more
-        rlx_lock(&self.lock)
-        more = self.quiet_calls > 0
-        self.quiet_calls = 0
-        self.in_quiet = more
-        rlx_unlock(&self.lock)
-        return more
-
-    cdef bint flush_quiet(self) except -1:
-        # The batches nearest to the sources first: what they emit may fill the others.
-        # True: something was flushed, or something still moves.
-        cdef WorkerCore worker
-        cdef effects_t fx
-        cdef bint moved = False
-        for worker in list(self.workers.values()):
-            zero(&fx)
-            rlx_lock(&worker.lock)
-            moved |= flush_lowest(worker, &fx)
-            rlx_unlock(&worker.lock)
-            self.apply(worker, &fx)
-        return moved
-
-    cdef int cancel_parked(self) except -1:
-        cdef WorkerCore worker
-        for worker in list(self.workers.values()):
-            jobs, labels = parked_in(worker)
-            self.cancel_many(
-                worker,
-                jobs,
-                [f"still parked in {label} when the runtime shut down" for label in labels],
-            )
-        return 0
-
-    cdef int cancel_many(self, WorkerCore worker, list jobs, list texts) except -1:
-        # One pass over the queues for all of them.
-        cdef effects_t fx
-        cdef JobContext job
-        cdef Py_ssize_t i
-        cdef bint any_of_them = False
-        cdef list reasons = [JobError("Cancelled", text) for text in texts]
-        zero(&fx)
-        rlx_lock(&worker.lock)
-        for i in range(len(jobs)):
-            job = <JobContext>jobs[i]
-            if job.own.open > 0:
-                any_of_them |= mark(&job.own, JOB_CANCELLED, reasons[i])
-        if any_of_them:
-            purge(worker, &fx)
-        while any_of_them and worker.slot_waiters.head != NULL:
-            waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
-        rlx_unlock(&worker.lock)
-        self.apply(worker, &fx)
-        if any_of_them:
-            self.hurry()
-            self.offer_room()
-        return 0
-
-    cdef bint cancel_for(self, JobContext job, text) except -1:
-        cdef WorkerCore worker = worker_of(job.ident)
-        cdef effects_t fx
-        cdef bint done
-        if worker is None:
-            return False
-        reason = JobError("Cancelled", text)
-        zero(&fx)
-        rlx_lock(&worker.lock)
-        done = cancel(worker, &job.own, reason, &fx)
-        while done and worker.slot_waiters.head != NULL:
-            waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
-        rlx_unlock(&worker.lock)
-        self.apply(worker, &fx)
-        if done:
-            if worker.timers:
-                self.hurry()
-            self.offer_room()
-        return done
-
-    cdef int hurry(self) except -1:
-        # Retries of jobs that were cancelled meanwhile are due now.
-        cdef Clock clock = self.clock
-        cdef timer_t* timers
-        cdef WorkerCore worker
-        cdef Py_ssize_t i, n
-        rlx_lock(&clock.lock)
-        timers = clock.heap
-        n = clock.size
-        clock.heap = NULL
-        clock.size = clock.cap = 0
-        rlx_unlock(&clock.lock)
-        for i in range(n):
-            if timers[i].kind == TIMER_RETRY:
-                worker = <WorkerCore>timers[i].worker
-                rlx_lock(&worker.lock)
-                if is_dead((<Activation>timers[i].activation).c.owner):
-                    timers[i].when = 0
-                rlx_unlock(&worker.lock)
-            clock.arm(
-                timers[i].when, timers[i].kind, timers[i].worker, timers[i].cell, timers[i].activation
-            )
-        free(timers)
-        self.driver.nudge()
-        return 0
 
     def add_worker(self, WorkerCore worker, flow, Plan plan, str worker_id):
         """Build a worker's queues and let posts find it."""

@@ -73,7 +73,7 @@ cdef class Engine:
     cdef int join(self, pump_t* pump) except -1
     cdef bint hand_over(self, pump_t* pump) except -1
     cdef int leave(self, pump_t* pump) except -1
-    # Retries of ended jobs are due now; Control does it.
+    # Retries of ended jobs are due now; Quiet does it.
     cdef int hurry(self) except -1
     cdef int fire(self) except -1
     cdef pump_t* unpark(self) noexcept nogil
@@ -82,11 +82,7 @@ cdef class Engine:
     cdef void unlink(self, pump_t* pump) noexcept nogil
     cdef int launch(self) except -1
     cdef int offer_room(self) except -1
-    # Nothing moves and somebody waits; Control does something about it.
+    # Nothing moves and somebody waits; Quiet does something about it.
     cdef int quiet(self) except -1
 
 cdef void zero(effects_t* fx) noexcept nogil
-cdef object call_hook(str name, tuple args)
-cdef bint ask_hook(str name, tuple args) except -1
-cdef int log_safely(object log, tuple args) except -1
-cdef bint HOOKED                     # whether hooks are installed: one load when not

@@ -32,20 +32,10 @@ from routilux._core.job cimport owner_t
 from routilux._core.count cimport sweep
 from routilux._core.timer cimport timer_t
 from routilux._core.settle cimport wake_if_blocked
+from routilux._core.hooks cimport HOOKED, call_hook, log_safely
 from routilux._core.flush cimport check_time, resume
 
 logger = logging.getLogger("routilux")
-
-cdef object HOOKS = None         # ExecutionHooksInterface or None; process-wide
-HOOKED = False
-
-
-def set_hooks(hooks):
-    """Install the process-wide execution hooks; None switches them off."""
-    global HOOKS, HOOKED
-    HOOKS = hooks
-    HOOKED = hooks is not None
-
 
 cdef class Driver:
     cdef int start_pump(self) except -1:
@@ -99,7 +89,7 @@ cdef class Engine:
         # (__del__, callbacks, hooks).
         cdef list ended = None
         if fx.done != NULL:
-            if HOOKS is not None:
+            if HOOKED:
                 ended = jobs_in(fx.done)
             self.ledger.finish(fx)
             if self.n_pumps <= self.n_parked:
@@ -345,10 +335,10 @@ cdef class Engine:
         return 0
 
     cdef int quiet(self) except -1:
-        return 0                # see control.pyx
+        return 0                # see quiet.pyx
 
     cdef int hurry(self) except -1:
-        return 0                # see control.pyx
+        return 0                # see quiet.pyx
 
     cdef int fire(self) except -1:
         # Hands on what is due. Called by the driver when the clock passed next_ns.
@@ -385,37 +375,3 @@ cdef list jobs_in(owner_t* done):
         jobs.append(<object>done.obj)
         done = done.link
     return jobs
-
-
-cdef object call_hook(str name, tuple args):
-    # A hook that raises is logged and ignored; what it answers is None then.
-    if HOOKS is None:
-        return None
-    try:
-        return getattr(HOOKS, name)(*args)
-    except BaseException:
-        log_safely(logger.exception, ("routilux: the execution hook %s raised", name))
-        return None
-
-
-cdef bint ask_hook(str name, tuple args) except -1:
-    # A hook that may veto: False only if it said so, alone or before a reason.
-    answer = call_hook(name, args)
-    try:
-        if isinstance(answer, tuple):
-            answer = answer[0]
-        return answer is None or bool(answer)
-    except BaseException:
-        log_safely(
-            logger.exception, ("routilux: the answer of the hook %s is no bool", name)
-        )
-        return True
-
-
-cdef int log_safely(object log, tuple args) except -1:
-    # Logging runs handlers, which are user code and may raise.
-    try:
-        log(*args)
-    except BaseException:
-        pass
-    return 0

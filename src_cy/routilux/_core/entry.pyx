@@ -23,7 +23,8 @@ from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.slot cimport slot_grow, slot_has_room
 from routilux._core.frame cimport current_frame, frame_t
-from routilux._core.engine cimport HOOKED, call_hook, zero
+from routilux._core.hooks cimport HOOKED, call_hook
+from routilux._core.engine cimport zero
 from routilux._core.route cimport deliver, slot_full
 from routilux._core.place cimport await_place, await_slot
 

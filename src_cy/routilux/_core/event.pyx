@@ -23,7 +23,8 @@ from routilux._core.routine cimport event_t
 from routilux._core.slot cimport slot_t
 from routilux._core.worker cimport Activation, worker_of
 from routilux._core.frame cimport context_value, current_frame, depth_of, owner_of
-from routilux._core.engine cimport HOOKED, Engine, ask_hook, zero
+from routilux._core.hooks cimport HOOKED, ask_hook
+from routilux._core.engine cimport Engine, zero
 from routilux._core.route cimport (
     AWAIT_OVER,
     HELP_DEPTH,

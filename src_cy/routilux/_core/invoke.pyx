@@ -11,7 +11,7 @@ from routilux._core.status cimport OUTCOME_OK
 from routilux._core.group cimport newest_job
 from routilux._core.routine cimport Node
 from routilux._core.frame cimport set_context, set_frame, unnest
-from routilux._core.engine cimport HOOKED, ask_hook
+from routilux._core.hooks cimport HOOKED, ask_hook
 from routilux._core.ask cimport ask, form_group, give
 from routilux._core.judge cimport (
     end__hooked,

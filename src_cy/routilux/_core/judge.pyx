@@ -25,7 +25,8 @@ from routilux._core.group cimport is_dead, newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.settle cimport fail
-from routilux._core.engine cimport HOOKED, Engine, call_hook, log_safely, zero
+from routilux._core.hooks cimport HOOKED, call_hook, log_safely
+from routilux._core.engine cimport Engine, zero
 from routilux._core.ask cimport claim_all
 
 logger = logging.getLogger("routilux")

@@ -34,7 +34,8 @@ from routilux._core.frame cimport (
     set_pump_engine,
     unnest,
 )
-from routilux._core.engine cimport HOOKED, call_hook, log_safely, zero
+from routilux._core.hooks cimport HOOKED, call_hook, log_safely
+from routilux._core.engine cimport zero
 from routilux._core.route cimport helpable, set_help
 from routilux._core.judge cimport judge
 from routilux._core.invoke cimport invoke_safely
