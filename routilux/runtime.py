@@ -25,11 +25,12 @@ from routilux.errors import name_hint
 from routilux.flow import Flow
 from routilux.machine import Machine, check_size
 from routilux.monitoring.flow_registry import FlowRegistry
-from routilux.monitoring.metrics import RuntimeMetrics, collect
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from routilux.monitoring.metrics import RuntimeMetrics
 
 __all__ = ["JobContext", "JobStatus", "PostResult", "Runtime"]
 
@@ -236,6 +237,8 @@ class Runtime(RuntimeCore):
         """
         if not self.enable_monitoring:
             raise RuntimeError("metrics() needs Runtime(enable_monitoring=True)")
+        from routilux.monitoring.metrics import collect
+
         found = [row for worker in self._machine.workers() for row in rows(worker)]
         return collect(found, self.core.counts())
 

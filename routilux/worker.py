@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from routilux._core import WorkerCore, WorkerStatus, get_current_routine_id
 
@@ -20,8 +19,7 @@ __all__ = ["ExecutionRecord", "WorkerState", "WorkerStatus"]
 MAX_HISTORY = 1000
 
 
-@dataclass(frozen=True)
-class ExecutionRecord:
+class ExecutionRecord(NamedTuple):
     """One entry of a worker's history.
 
     Attributes:
@@ -33,12 +31,12 @@ class ExecutionRecord:
 
     routine_id: str
     event_name: str
-    data: dict[str, Any] = field(default_factory=dict)
-    timestamp: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    data: dict[str, Any]
+    timestamp: datetime
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain values."""
-        return asdict(self) | {"timestamp": self.timestamp.isoformat()}
+        return self._asdict() | {"timestamp": self.timestamp.isoformat()}
 
 
 class WorkerState(WorkerCore):
@@ -86,7 +84,9 @@ class WorkerState(WorkerCore):
             event_name: What happened, in a word.
             data: Facts worth keeping.
         """
-        record = ExecutionRecord(routine_id, event_name, {} if data is None else data)
+        data = {} if data is None else data
+        now = datetime.now(timezone.utc)
+        record = ExecutionRecord(routine_id, event_name, data, now)
         with self._lock:
             self._history.append(record)
             full = len(self._history) > MAX_HISTORY

@@ -1,4 +1,10 @@
-"""Observers of routilux: the flow register, execution hooks and metrics."""
+"""Observers of routilux: the flow register, execution hooks and metrics.
+
+The metrics are imported when they are asked for: their dataclasses take longer to
+import than all the rest, and most programs never look at them.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from routilux.monitoring.flow_registry import FlowRegistry, get_flow_registry
 from routilux.monitoring.hooks import (
@@ -8,7 +14,9 @@ from routilux.monitoring.hooks import (
     reset_execution_hooks,
     set_execution_hooks,
 )
-from routilux.monitoring.metrics import RoutineMetrics, RuntimeMetrics
+
+if TYPE_CHECKING:
+    from routilux.monitoring.metrics import RoutineMetrics, RuntimeMetrics
 
 __all__ = [
     "ExecutionHooksInterface",
@@ -21,3 +29,11 @@ __all__ = [
     "reset_execution_hooks",
     "set_execution_hooks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("RoutineMetrics", "RuntimeMetrics"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from routilux.monitoring import metrics
+
+    return getattr(metrics, name)

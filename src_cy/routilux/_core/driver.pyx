@@ -40,6 +40,7 @@ logger = logging.getLogger("routilux")
 cdef int64_t SHORTEST_US = 500       # between two looks while something seems to block
 cdef int64_t LONGEST_US = 8000       # while everything moves
 cdef int64_t STARVED_NS = 1000000000
+cdef int64_t LONG_NS = 100000         # an activation that makes up for another thread
 
 
 @cython.final
@@ -118,9 +119,11 @@ cdef class ThreadDriver(Driver):
 
     cdef int64_t doze(self) noexcept nogil:
         # Sleeps until there is something to do that needs the GIL. Returns 0 when a
-        # timer is due or the end came, else how long nothing has begun to run, in ns.
+        # timer is due or the end came; how long nothing has begun to run, in ns; or -1
+        # when activations begin, but take long while others wait.
         cdef int64_t us = SHORTEST_US, due, now, beats = rlx_load(&self.engine.beats)
-        cdef int idle = 0
+        cdef int64_t begun, blocked = 0
+        cdef int idle = 0, slow = 0
         cdef bint watching = rlx_load(&self.engine.n_pumps) > rlx_load(&self.engine.n_parked)
         while True:
             if not watching:
@@ -155,22 +158,35 @@ cdef class ThreadDriver(Driver):
                 us = LONGEST_US
                 continue
             idle = 0
-            if rlx_load(&self.engine.beats) == beats or (
+            now = rlx_monotonic_ns() - now
+            begun = rlx_load(&self.engine.beats) - beats
+            if begun * LONG_NS < now or (
                 RLX_FREE_THREADED and rlx_load(&self.engine.runq_len) > 0
             ):
-                now = rlx_monotonic_ns() - now
-                return now if now > 0 else 1
+                # A pump that waits for the GIL looks the same for a moment: twice or
+                # three times in a row is a fact.
+                slow += 1
+                blocked += now
+                if begun == 0 and slow >= 2:
+                    return blocked
+                if slow >= 3 and rlx_load(&self.engine.runq_len) > 0:
+                    return -1       # it moves, but what waits is worth a thread
+                beats = rlx_load(&self.engine.beats)
+                us = SHORTEST_US
+                continue
+            slow = 0
+            blocked = 0
             beats = rlx_load(&self.engine.beats)
             us = min(2 * us, LONGEST_US) if us > 0 else SHORTEST_US
 
     cdef int look(self, int64_t waited_ns) except -1:
-        # Nothing began to run for a while although pumps are awake: they block.
+        # Ready work waits behind pumps that block or take long: more pumps.
         cdef Engine engine = self.engine
         cdef int64_t awake = engine.n_pumps - engine.n_parked
         engine.offer_room()
         if engine.runq_len > 0:
             engine.add_pumps(awake if awake > 1 else 1)
-        if awake > 0 and awake < engine.pool_size:
+        if waited_ns > 0 and 0 < awake < engine.pool_size:
             self.check_starved(waited_ns)
         return 0
 
