@@ -80,6 +80,7 @@ class Machine:
         self._owns_executor = not shared and not inline
         self._keeper: threading.Thread | None = None
         self._driver: ThreadDriver | InlineDriver
+        self._exit_driver: InlineDriver | None = None
         if inline:
             self._driver = InlineDriver(self.core, self._loop.spawn)
         else:
@@ -165,6 +166,11 @@ class Machine:
         """
         if self._closed.is_set():
             return
+        if isinstance(self._driver, ThreadDriver):
+            # From CPython 3.12 on no thread can be started any more, so what no pump is
+            # awake for runs on this one. The old driver stays: threads are in it.
+            self._exit_driver = InlineDriver(self.core, self._loop.spawn)
+            self.core.attach(self._exit_driver)
         if self._cancel_at_exit:
             self.core.cancel_all("cancelled: the interpreter exits")
             self._loop.cancel_all()

@@ -81,7 +81,7 @@ cdef class Engine:
         self.keeper_asleep = True
 
     def attach(self, Driver driver):
-        """Give the engine what acts for it; once, before the first worker."""
+        """Give the engine what acts for it, before the first worker (again at exit)."""
         self.driver = driver
 
     cdef int apply(self, WorkerCore worker, effects_t* fx) except -1:
