@@ -6,6 +6,8 @@ under max_queue_size and puts the item, or changes nothing at all. A poster at t
 bound sleeps; logic that posts helps instead, because it may be what the bound waits for.
 """
 
+import logging
+
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
@@ -23,7 +25,7 @@ from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.slot cimport slot_grow, slot_has_room
 from routilux._core.frame cimport current_frame, frame_t
-from routilux._core.hooks cimport HOOKED, call_hook
+from routilux._core.hooks cimport HOOKED, call_hook, log_safely
 from routilux._core.engine cimport zero
 from routilux._core.route cimport deliver, slot_full
 from routilux._core.place cimport await_place, await_slot
@@ -39,6 +41,8 @@ cdef enum:
     SHUT_DOWN
     JOB_ENDED
     NO_MEMORY
+
+logger = logging.getLogger("routilux")
 
 cdef object MISSING = object()
 cdef object POST_RESULT = tuple          # the class of what post() returns
@@ -336,8 +340,16 @@ cdef bint is_vetoed(
         "on_slot_before_enqueue",
         (node.slots[slot.index], node.routine_id, job, data, worker.ident.flow_id),
     )
-    if answer is None or answer[0]:
+    try:
+        if answer is None or answer[0]:
+            return False
+        reason = f"by the execution hook: {answer[1]}"
+    except BaseException:
+        log_safely(
+            logger.exception,
+            ("routilux: the answer of on_slot_before_enqueue is no (bool, reason)",),
+        )
         return False
     if not joins:
-        job._error = JobError("Dropped", f"by the execution hook: {answer[1]}")
+        job._error = JobError("Dropped", reason)
     return True
