@@ -305,14 +305,13 @@ def test_set_concurrency_of_a_wrong_number_raises(make_routine, n, error):
         make_routine().set_concurrency(n)
 
 
-def test_starved_routine_gets_one_warning_that_names_set_concurrency(
-    threaded, solo, caplog
-):
-    warned = threading.Event()
+def test_starved_routine_gets_one_warning_that_names_set_concurrency(threaded, solo):
+    warned, naming = threading.Event(), []
 
     class Listener(logging.Handler):
         def emit(self, line):
             if "set_concurrency" in line.getMessage():
+                naming.append(line.getMessage())
                 warned.set()
 
     def block(slot_data, policy_message, worker_state):
@@ -325,8 +324,6 @@ def test_starved_routine_gets_one_warning_that_names_set_concurrency(
         assert all_completed([post() for _ in range(120)])
     finally:
         logging.getLogger("routilux").removeHandler(listener)
-    texts = [entry.getMessage() for entry in caplog.records]
-    naming = [text for text in texts if "set_concurrency" in text]
     assert len(naming) == 1
     assert "work" in naming[0]
 
