@@ -23,8 +23,6 @@ ctypedef struct pump_t:
     pump_t* next_parked      # list of sleeping pumps, the last one first
     PyThread_type_lock bell  # rung by who takes it off that list
     bint parked              # sleeping in that list
-    int64_t beat             # odd inside logic; written by its thread, read without lock
-    int64_t seen             # keeper only: the beat at its last look
     cell_t* cell             # what it runs; keeper only, under the GIL or the lock
 
 # What acts for the core. The base class does nothing: all is done by who waits.

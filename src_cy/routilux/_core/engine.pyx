@@ -20,7 +20,6 @@ from routilux._core.platform cimport (
     PyThread_release_lock,
     rlx_incref,
     rlx_fence,
-    rlx_load,
     rlx_lock,
     rlx_store,
     rlx_unlock,

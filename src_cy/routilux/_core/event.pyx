@@ -10,13 +10,11 @@ cimport cython
 
 from routilux._core.status cimport (
     PUT_DROPPED,
-    PUT_FULL,
     PUT_NO_MEMORY,
     PUT_OK,
     PUT_REFUSED,
 )
 from routilux._core.platform cimport rlx_lock, rlx_unlock
-from routilux._core.job cimport JobContext
 from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport event_t

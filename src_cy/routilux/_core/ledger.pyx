@@ -9,7 +9,7 @@ came true; the table costs no boxed id and no dict entry per job.
 import os
 
 cimport cython
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free
 
 from routilux._core.status cimport (
     JOB_CANCELLED,

@@ -10,12 +10,10 @@ block in emit() comes back in here and helps.
 import logging
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from routilux._core.status cimport OUTCOME_ASIDE, OUTCOME_FAILED
+from routilux._core.status cimport OUTCOME_ASIDE
 from routilux._core.platform cimport (
-    rlx_incref,
     rlx_lock,
     rlx_monotonic_ns,
     rlx_store,
@@ -90,7 +88,6 @@ cdef inline void begin(Engine engine, pump_t* pump, activation_t* act) noexcept:
     rlx_store(&engine.beats, engine.beats + 1)
     if pump != NULL:
         pump.cell = act.cell
-        rlx_store(&pump.beat, pump.beat + 1)
     if act.cell.meter != NULL:
         act.began = rlx_monotonic_ns()
 
@@ -98,7 +95,6 @@ cdef inline void begin(Engine engine, pump_t* pump, activation_t* act) noexcept:
 cdef inline void end(Engine engine, pump_t* pump) noexcept:
     if pump != NULL:
         pump.cell = NULL
-        rlx_store(&pump.beat, pump.beat + 1)
 
 
 cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:

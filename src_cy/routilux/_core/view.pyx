@@ -11,7 +11,7 @@ from routilux._core.platform cimport rlx_lock, rlx_unlock
 from routilux._core.ledger cimport effects_t
 from routilux._core.count cimport release
 from routilux._core.slot cimport entry_t
-from routilux._core.drain cimport claim_room, recheck, take_entry
+from routilux._core.drain cimport claim_room, take_entry
 from routilux._core.engine cimport Engine, zero
 
 
