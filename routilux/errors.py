@@ -13,11 +13,11 @@ promises that each exception survives pickling with its fields.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from routilux._core import JobError
+    from routilux._core import JobContext, JobError
 
 __all__ = [
     "ConfigurationError",
@@ -59,8 +59,13 @@ class QueueFullError(RoutiluxError):
     """A bounded queue had no room, and the caller did not want to wait longer.
 
     Raised by `Runtime.post` with `block=False` or a spent `timeout`. Nothing
-    was posted.
+    was posted; by `post_many`, only what is in `jobs`.
+
+    Attributes:
+        jobs: The jobs that `post_many` had posted before the timeout.
     """
+
+    jobs: Sequence[JobContext] = ()
 
 
 class SlotQueueFullError(QueueFullError):

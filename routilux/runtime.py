@@ -2,7 +2,7 @@
 
 Users hold a Runtime; threads never do. All that threads need hangs on a `Machine`, so
 that a runtime that is dropped without `shutdown()` is collected, and its machine is
-ended then. `post` is compiled (`RuntimeCore`); everything here runs once per worker,
+ended then. `post` and `post_many` are compiled (`BulkCore`); everything here runs once per worker,
 wait or shutdown, not once per item.
 """
 
@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from routilux._core import (
+    BulkCore,
     JobContext,
     JobStatus,
-    RuntimeCore,
     rows,
     set_post_result,
 )
@@ -69,7 +69,7 @@ class PostResult(tuple[WorkerState, JobContext]):
 set_post_result(PostResult)
 
 
-class Runtime(RuntimeCore):
+class Runtime(BulkCore):
     """Runs flows on a thread pool.
 
     1. `exec` starts a worker of a flow.

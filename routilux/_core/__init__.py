@@ -9,9 +9,10 @@ try:
         immediate_policy,
         time_interval_policy,
     )
+    from routilux._core.bulk import BulkCore
     from routilux._core.control import Control
     from routilux._core.driver import InlineDriver, ThreadDriver
-    from routilux._core.entry import RuntimeCore, set_post_result
+    from routilux._core.entry import set_post_result
     from routilux._core.event import Event, RoutineCore
     from routilux._core.frame import (
         get_current_job,
@@ -36,6 +37,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
+    "BulkCore",
     "Control",
     "Event",
     "InlineDriver",
@@ -45,7 +47,6 @@ __all__ = [
     "Plan",
     "Policy",
     "RoutineCore",
-    "RuntimeCore",
     "Slot",
     "ThreadDriver",
     "WorkerCore",

@@ -3,8 +3,6 @@
 from typing import Any
 
 from routilux._core.control import Control
-from routilux._core.job import JobContext
-from routilux._core.worker import WorkerCore
 from routilux.flow import Flow
 from routilux.runtime import PostResult
 
@@ -29,8 +27,5 @@ class RuntimeCore:
         routine_name: str | None = None,
         slot_name: str | None = None,
     ) -> PostResult: ...
-    def named_job(
-        self, worker: WorkerCore, job_id: str | None, metadata: dict[str, Any] | None
-    ) -> JobContext: ...
     def _attach(self, core: Control) -> None: ...
     def _resolve(self, flow: object) -> str: ...

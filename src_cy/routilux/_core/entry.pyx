@@ -33,15 +33,6 @@ from routilux._core.place cimport await_place, await_slot
 from routilux._core.job import JobError
 from routilux.errors import WorkerNotRunningError, name_hint
 
-cdef enum:
-    ENTERED
-    NO_PLACE         # max_queue_size jobs are unfinished
-    NO_ROOM          # the slot is full and its rule is to wait
-    REFUSED          # the slot is full and its rule is to raise
-    SHUT_DOWN
-    JOB_ENDED
-    NO_MEMORY
-
 logger = logging.getLogger("routilux")
 
 cdef object MISSING = object()
@@ -136,9 +127,8 @@ cdef class RuntimeCore:
             >>> worker_state, job = runtime.post("flow", "routine", "input", {"x": 1})
         """
         cdef WorkerCore worker
-        cdef Node node
+        cdef slot_t* where
         cdef JobContext job
-        cdef object index
         if flow_name is not None:
             flow_id = flow_name
         if routine_name is not None:
@@ -148,6 +138,25 @@ cdef class RuntimeCore:
         if data is MISSING:
             raise TypeError("post() needs data; give None to post None")
         worker = self.worker_for(flow_id, worker_id)
+        where = self.slot_for(worker, routine_id, slot)
+        if job_id is not None or metadata is not None:
+            job = self.named_job(worker, job_id, metadata)
+        else:
+            job = new_job(worker.ident, None)
+        enter(
+            self.core,
+            worker,
+            where,
+            data,
+            job,
+            deadline_of(timeout) if block else 0,
+            False,
+        )
+        worker.remember_post(job.seq, job._id)
+        return rlx_pair(POST_RESULT, worker, job)
+
+    cdef slot_t* slot_for(self, WorkerCore worker, routine_id, slot) except NULL:
+        cdef Node node
         index = worker.plan.index.get(routine_id)
         if index is None:
             raise unknown(
@@ -162,22 +171,9 @@ cdef class RuntimeCore:
                 node.slot_index,
                 f"in routine {routine_id!r} of flow {worker.flow_id!r}",
             )
-        if job_id is not None or metadata is not None:
-            job = self.named_job(worker, job_id, metadata)
-        else:
-            job = new_job(worker.ident, None)
-        enter(
-            self.core,
-            worker,
-            worker.slot_of(node.index, index),
-            data,
-            job,
-            deadline_of(timeout) if block else 0,
-        )
-        worker.remember_post(job.seq, job._id)
-        return rlx_pair(POST_RESULT, worker, job)
+        return worker.slot_of(node.index, index)
 
-    def named_job(self, WorkerCore worker, job_id, metadata):
+    cdef JobContext named_job(self, WorkerCore worker, job_id, metadata):
         cdef JobContext job
         if job_id is not None and not isinstance(job_id, str):
             raise TypeError(f"job_id must be a string, not {job_id!r}")
@@ -231,24 +227,40 @@ cdef class RuntimeCore:
         raise NotImplementedError
 
 
-cdef int enter(
-    Control core, WorkerCore worker, slot_t* slot, object data, JobContext job, int64_t deadline
-) except -1:
+cdef frame_t* frame_in(Control core) noexcept:
     cdef frame_t* frame = current_frame()
+    if frame != NULL and (<WorkerCore>frame.worker).engine is not core:
+        return NULL
+    return frame
+
+
+cdef int claim_name(Ledger ledger, JobContext job) except -1:
+    if job._id is not None and ledger.named.setdefault(job._id, job) is not job:
+        raise ValueError(f"job_id {job._id!r} is being posted by another thread")
+    return 0
+
+
+cdef int enter(
+    Control core,
+    WorkerCore worker,
+    slot_t* slot,
+    object data,
+    JobContext job,
+    int64_t deadline,
+    bint bare,
+) except -1:
+    cdef frame_t* frame = frame_in(core)
     cdef Ledger ledger = core.ledger
     cdef bint joins = job.seq != 0
     cdef bint over = False           # max_queue_size: logic with nothing to help goes in
     cdef bint crowd = False          # the slot's bound: logic too deep to help goes in
-    cdef bint vetoed = False
+    cdef bint vetoed = bare
     cdef effects_t fx
     cdef int result
-    if frame != NULL and (<WorkerCore>frame.worker).engine is not core:
-        frame = NULL
     if not joins:
         ledger.reserve()
-        if job._id is not None and ledger.named.setdefault(job._id, job) is not job:
-            raise ValueError(f"job_id {job._id!r} is being posted by another thread")
-    if HOOKED:
+        claim_name(ledger, job)
+    if HOOKED and not bare:
         vetoed = is_vetoed(worker, slot, data, job, joins)
     try:
         while True:
@@ -259,12 +271,7 @@ cdef int enter(
             core.apply(worker, &fx)
             if result == ENTERED:
                 return 0
-            if result == NO_PLACE:
-                over = await_place(core, worker, frame, deadline)
-            elif result == NO_ROOM:
-                crowd = await_slot(core, worker, slot, frame, deadline)
-            else:
-                refuse(worker, slot, job, result)
+            make_room(core, worker, slot, job, frame, deadline, result, &over, &crowd)
     except BaseException:
         if not joins and job._id is not None:
             ledger.named.pop(job._id, None)
@@ -315,6 +322,27 @@ cdef int try_enter(
         job.own.link = fx.done
         fx.done = &job.own
     return ENTERED
+
+
+cdef int make_room(
+    Control core,
+    WorkerCore worker,
+    slot_t* slot,
+    JobContext job,
+    frame_t* frame,
+    int64_t deadline,
+    int result,
+    bint* over,
+    bint* crowd,
+) except -1:
+    # No lock held. Waits for what try_enter missed, or says why that is no use.
+    if result == NO_PLACE:
+        over[0] = await_place(core, worker, frame, deadline)
+    elif result == NO_ROOM:
+        crowd[0] = await_slot(core, worker, slot, frame, deadline)
+    else:
+        refuse(worker, slot, job, result)
+    return 0
 
 
 cdef int refuse(WorkerCore worker, slot_t* slot, JobContext job, int result) except -1:

@@ -17,3 +17,4 @@ cdef bint await_place(
 cdef bint await_slot(
     Control core, WorkerCore worker, slot_t* slot, frame_t* frame, int64_t deadline
 ) except -1
+cdef object no_place(Control core, WorkerCore worker)
