@@ -2,8 +2,8 @@
 
 Users hold a Runtime; threads never do. All that threads need hangs on a `Machine`, so
 that a runtime that is dropped without `shutdown()` is collected, and its machine is
-ended then. `post` and `post_many` are compiled (`BulkCore`); everything here runs once per worker,
-wait or shutdown, not once per item.
+ended then. `post` and `post_many` are compiled (`BulkCore`); everything here runs once
+per worker, wait or shutdown, not once per item.
 """
 
 from __future__ import annotations
