@@ -46,12 +46,6 @@ cdef void sweep(effects_t* fx) noexcept:
     free(objs)
 
 
-cdef void hold(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
-    owner.open += 1
-    if owner.parked:
-        balance(ledger, owner, fx)
-
-
 cdef void park(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
     owner.parked += 1
     balance(ledger, owner, fx)
@@ -96,7 +90,9 @@ cdef void balance(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
                 todo = member
 
 
-cdef void release(Ledger ledger, owner_t* owner, Py_ssize_t n, effects_t* fx) noexcept nogil:
+cdef void release_last(
+    Ledger ledger, owner_t* owner, Py_ssize_t n, effects_t* fx
+) noexcept nogil:
     cdef owner_t* todo
     cdef owner_t* member
     cdef Py_ssize_t i

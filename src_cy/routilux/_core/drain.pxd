@@ -8,8 +8,37 @@ from routilux._core.routine cimport cell_t
 from routilux._core.slot cimport entry_t, slot_t
 from routilux._core.worker cimport WorkerCore, activation_t
 
+# The ready list, under the lock. A cell goes behind `after`, or to the head if NULL.
+cdef inline void push_ready(WorkerCore worker, cell_t* cell, cell_t* after) noexcept nogil:
+    cdef cell_t* before = worker.ready_head if after == NULL else after.next
+    cell.ready = True
+    cell.prev = after
+    cell.next = before
+    if after != NULL:
+        after.next = cell
+    else:
+        worker.ready_head = cell
+    if before != NULL:
+        before.prev = cell
+    else:
+        worker.ready_tail = cell
+    worker.n_ready += 1
+
+cdef inline void unlink_ready(WorkerCore worker, cell_t* cell) noexcept nogil:
+    if cell.prev != NULL:
+        cell.prev.next = cell.next
+    else:
+        worker.ready_head = cell.next
+    if cell.next != NULL:
+        cell.next.prev = cell.prev
+    else:
+        worker.ready_tail = cell.prev
+    cell.next = cell.prev = NULL
+    cell.ready = False
+    worker.n_ready -= 1
+
 # After an arrival or the end of an activation: puts the cell on the ready list, or
-# parks what is queued and arms the policy's clock. `after`: see WorkerCore.push_ready.
+# parks what is queued and arms the policy's clock. `after`: see push_ready.
 cdef void recheck(
     WorkerCore worker, cell_t* cell, cell_t* after, effects_t* fx
 ) noexcept nogil

@@ -66,7 +66,7 @@ cdef void recheck(
             cell.held = True
             worker.n_held += 1
     if fires:
-        worker.push_ready(cell, after)
+        push_ready(worker, cell, after)
         if not worker.in_runq:
             fx.runnable = True
         if worker.slot_waiters.head != NULL:
@@ -179,7 +179,7 @@ cdef bint take(
 cdef bint take_ready(
     WorkerCore worker, cell_t* cell, activation_t* act, effects_t* fx
 ) noexcept nogil:
-    worker.unlink_ready(cell)
+    unlink_ready(worker, cell)
     if take_cell(worker, cell, act, fx):
         return True
     # A purge took what made it ready. If that was all that moved, nobody else will
@@ -200,7 +200,7 @@ cdef bint take_cell(
         memset(&(<Activation>resumed).c, 0, sizeof(activation_t))
         litter(fx, resumed)
         if cell.resumed != NULL:
-            worker.push_ready(cell, worker.ready_tail)     # more of them are due
+            push_ready(worker, cell, worker.ready_tail)     # more of them are due
         else:
             recheck(worker, cell, worker.ready_tail, fx)
         return True

@@ -3,6 +3,7 @@
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from routilux._core.platform cimport (
     PyThread_type_lock,
@@ -83,4 +84,12 @@ cdef class Engine:
     # Nothing moves and somebody waits; Quiet does something about it.
     cdef int quiet(self) except -1
 
-cdef void zero(effects_t* fx) noexcept nogil
+cdef inline void zero(effects_t* fx) noexcept nogil:
+    memset(fx, 0, sizeof(effects_t))
+
+# Whether a critical section decided nothing that is left to do.
+cdef inline bint is_idle(effects_t* fx) noexcept nogil:
+    return (
+        fx.done == NULL and fx.wake == NULL and fx.n_litter == 0
+        and not (fx.runnable | fx.nudge | fx.quiet | fx.first_drop)
+    )

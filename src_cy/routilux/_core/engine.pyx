@@ -10,8 +10,6 @@ pump that took it off the queue has yet to look at it under the worker's lock.
 
 import logging
 
-from libc.string cimport memset
-
 from routilux._core.status cimport ENGINE_CLOSED, TIMER_RETRY
 from routilux._core.platform cimport (
     PyThread_acquire_lock_timed,
@@ -362,10 +360,6 @@ cdef class Engine:
             rlx_xdecref(timer.worker)
             self.apply(worker, &fx)
         return 0
-
-
-cdef void zero(effects_t* fx) noexcept nogil:
-    memset(fx, 0, sizeof(effects_t))
 
 
 cdef list jobs_in(owner_t* done):

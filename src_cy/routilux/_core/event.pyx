@@ -7,6 +7,7 @@ dropped by design; emitting outside of an activation is an error that says so.
 """
 
 cimport cython
+from cpython.tuple cimport PyTuple_GET_ITEM
 
 from routilux._core.status cimport (
     PUT_DROPPED,
@@ -20,7 +21,8 @@ from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport event_t
 from routilux._core.slot cimport slot_t
 from routilux._core.worker cimport Activation, worker_of
-from routilux._core.frame cimport context_value, current_frame, depth_of, owner_of
+from routilux._core.straight cimport put_straight
+from routilux._core.frame cimport context_value, depth_of, here, here_t, holds, owner_of
 from routilux._core.hooks cimport HOOKED, ask_hook
 from routilux._core.engine cimport Engine, zero
 from routilux._core.route cimport (
@@ -34,6 +36,31 @@ from routilux._core.route cimport (
 
 from routilux.errors import name_hint
 
+
+cdef extern from *:
+    """
+    #include "rlx_platform.h"
+    /* Adds a method of the form f(self, args, n_args, names of keywords) to a class. */
+    static int rlx_add_method(PyObject *type, PyObject *name, void *function, PyObject *doc) {
+        static PyMethodDef def = {NULL, NULL, METH_FASTCALL | METH_KEYWORDS, NULL};
+        PyObject *method, *key;
+        int result = -1;
+        def.ml_name = PyBytes_AS_STRING(name);
+        def.ml_meth = (PyCFunction)(void (*)(void))function;
+        def.ml_doc = PyBytes_AS_STRING(doc);
+        Py_INCREF(name);
+        Py_INCREF(doc);
+        method = PyDescr_NewMethod((PyTypeObject *)type, &def);
+        key = PyUnicode_InternFromString(def.ml_name);
+        if (method != NULL && key != NULL)
+            result = PyDict_SetItem(((PyTypeObject *)type)->tp_dict, key, method);
+        Py_XDECREF(method);
+        Py_XDECREF(key);
+        PyType_Modified((PyTypeObject *)type);
+        return result;
+    }
+    """
+    int rlx_add_method(object type, bytes name, void* function, bytes doc) except -1
 
 cdef enum:
     RELIEF = 8               # activations that one emit runs for others at most
@@ -63,59 +90,86 @@ cdef class Event:
 cdef class RoutineCore:
     """The compiled half of :class:`routilux.Routine`."""
 
-    def emit(self, event_name, /, **item):
-        """Emit an event: every connected slot gets the keywords as one dict.
 
-        Inside logic only, or on a thread that carries its context
-        (``asyncio.to_thread``, ``contextvars.copy_context().run``).
+EMIT_DOC = b"""emit($self, event_name, /, **item)
+--
 
-        Args:
-            event_name: one of the routine's events.
-            **item: the values; the dict is shared by reference with all targets.
+Emit an event: every connected slot gets the keywords as one dict.
 
-        Raises:
-            ValueError: the routine has no such event; the message lists them.
-            RuntimeError: no activation is going on, or its job is finished.
-            SlotQueueFullError: a target is full and its rule is "error", or waiting for
-                room can't end.
+Inside logic only, or on a thread that carries its context
+(``asyncio.to_thread``, ``contextvars.copy_context().run``).
 
-        Example:
-            >>> self.emit("output", result=42)
-        """
-        cdef frame_t* frame = current_frame()
-        cdef PyObject* value = context_value()
-        cdef origin_t origin
-        cdef Node node
-        if frame != NULL and value == frame.act.owner.obj:
-            node = <Node>frame.act.cell.node
-            if node.routine is self:
-                emit_c(
-                    <WorkerCore>frame.worker,
-                    frame.act.cell,
-                    event_at(node, event_name),
-                    item,
-                    frame.act.owner,
-                    frame,
-                    False,
-                )
-                return
-        keep = find_origin(self, event_name, value, &origin)
-        node = <Node>origin.cell.node
-        emit_c(
-            <WorkerCore>origin.worker,
-            origin.cell,
-            event_at(node, event_name),
-            item,
-            origin.owner,
-            frame if frame != NULL and frame.worker == origin.worker else NULL,
-            origin.on_loop,
+Args:
+    event_name: one of the routine's events.
+    **item: the values; the dict is shared by reference with all targets.
+
+Raises:
+    ValueError: the routine has no such event; the message lists them.
+    RuntimeError: no activation is going on, or its job is finished.
+    SlotQueueFullError: a target is full and its rule is "error", or waiting for
+        room can't end.
+
+Example:
+    >>> self.emit("output", result=42)
+"""
+
+# A method in C form: the general way to parse keywords costs a tenth of a hop.
+rlx_add_method(RoutineCore, b"emit", <void*>&emit, EMIT_DOC)
+
+
+cdef object emit(PyObject* routine, PyObject** args, Py_ssize_t n_args, PyObject* names):
+    cdef dict item = {}
+    cdef Py_ssize_t i
+    if n_args != 1:
+        raise TypeError(
+            f"emit() takes the event's name and keywords, but {n_args} positional"
+            " arguments were given"
         )
+    if names != NULL:
+        for i in range(len(<tuple>names)):
+            item[<object>PyTuple_GET_ITEM(<tuple>names, i)] = <object>args[i + 1]
+    emit_item(<object>routine, <object>args[0], item)
+
+
+cdef int emit_item(object routine, object event_name, dict item) except -1:
+    cdef here_t* h = here()
+    cdef frame_t* frame = h.frame
+    cdef PyObject* value
+    cdef origin_t origin
+    cdef Node node
+    if frame != NULL and holds(h, frame.act.owner.obj):
+        node = <Node>frame.act.cell.node
+        if node.routine is routine:
+            return emit_c(
+                <WorkerCore>frame.worker,
+                frame.act.cell,
+                event_at(node, event_name),
+                item,
+                frame.act.owner,
+                frame,
+                False,
+            )
+    value = context_value()
+    keep = find_origin(routine, event_name, value, &origin)
+    node = <Node>origin.cell.node
+    return emit_c(
+        <WorkerCore>origin.worker,
+        origin.cell,
+        event_at(node, event_name),
+        item,
+        origin.owner,
+        frame if frame != NULL and frame.worker == origin.worker else NULL,
+        origin.on_loop,
+    )
 
 
 cdef int event_at(Node node, object name) except -1:
     # Names are mostly the very objects that were declared: comparing pointers is cheaper
     # than a look-up, for the first few.
-    cdef Py_ssize_t i, n = len(node.event_names)
+    cdef Py_ssize_t i, n
+    if <PyObject*>name == node.event_name:
+        return 0
+    n = len(node.event_names)
     for i in range(n if n < 4 else 4):
         if <PyObject*>node.event_names[i] == <PyObject*>name:
             return <int>i
@@ -181,6 +235,15 @@ cdef int emit_c(
     cdef Py_ssize_t i = 0
     cdef int result = PUT_OK
     cdef bint over = on_loop
+    if frame != NULL and e.n_targets == 1 and not HOOKED and cell.meter == NULL:
+        rlx_lock(&worker.lock)
+        if put_straight(worker, e.targets[0], <PyObject*>item, owner, frame):
+            e.n_emitted += 1
+            rlx_unlock(&worker.lock)
+            if worker.n_crowded:
+                relieve(worker, frame)
+            return 0
+        rlx_unlock(&worker.lock)
     if HOOKED and not emit__hooked(worker, cell, event, item, owner):
         return 0
     zero(&fx)

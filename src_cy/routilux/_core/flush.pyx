@@ -20,7 +20,7 @@ from routilux._core.group cimport JobGroup, jobs_of
 from routilux._core.slot cimport slot_at, slot_t
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation
-from routilux._core.drain cimport recheck, wake_helper
+from routilux._core.drain cimport push_ready, recheck, wake_helper
 
 
 cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil:
@@ -85,7 +85,7 @@ cdef void resume(
     (<Activation>activation).resumed = NULL
     place[0] = activation
     if not cell.ready:
-        worker.push_ready(cell, worker.ready_tail)
+        push_ready(worker, cell, worker.ready_tail)
     if not worker.in_runq:
         fx.runnable = True
     wake_helper(worker, cell, fx)

@@ -2,6 +2,7 @@
 # everything that a context can be carried to.
 
 from cpython.object cimport PyObject
+from libc.stdint cimport uint64_t
 
 from routilux._core.job cimport owner_t
 from routilux._core.routine cimport cell_t
@@ -16,6 +17,17 @@ ctypedef struct frame_t:
     frame_t* up              # what this thread was doing when it began to help
     bint nests               # counted in worker.nested: `up` is suspended below it
 
+# What a thread knows of itself; thread-local, so nobody else reads or writes it.
+ctypedef struct here_t:
+    frame_t* frame           # the innermost activation; NULL: none
+    uint64_t thread          # thread state and context version for which `value` was
+    uint64_t version         # read or set last: while they are the same, it holds
+    PyObject* value          # of the context variable; borrowed from the context
+
+cdef extern from "rlx_platform.h":
+    bint rlx_context_is(uint64_t thread, uint64_t version)
+
+cdef here_t* here() noexcept nogil
 cdef frame_t* current_frame() noexcept nogil
 cdef void set_frame(frame_t* frame) noexcept nogil
 # The engine whose pump this thread is, NULL on all other threads.
@@ -33,4 +45,7 @@ cdef void unnest(frame_t* frame) noexcept nogil
 cdef PyObject* context_value() noexcept              # borrowed; NULL: none
 cdef int set_context(PyObject* value) except -1      # NULL: none
 cdef owner_t* owner_of(PyObject* value) noexcept     # NULL: none
+# Whether the context says `value`, judged without reading the variable: False if unsure.
+cdef inline bint holds(here_t* h, PyObject* value) noexcept:
+    return h.value == value and rlx_context_is(h.thread, h.version)
 cdef WorkerCore worker_in_context()

@@ -19,9 +19,9 @@ from routilux._core.routine cimport Node
 cdef extern from *:
     """
     #include "rlx_platform.h"
-    static RLX_THREAD_LOCAL void *rlx_frame = NULL;
-    static inline void *rlx_get_frame(void) { return rlx_frame; }
-    static inline void rlx_set_frame(void *frame) { rlx_frame = frame; }
+    typedef struct { void *frame; uint64_t thread, version; PyObject *value; } rlx_here_t;
+    static RLX_THREAD_LOCAL rlx_here_t rlx_here_now = {NULL, 0, 0, NULL};
+    static inline void *rlx_here(void) { return &rlx_here_now; }
     static RLX_THREAD_LOCAL void *rlx_pump = NULL;
     static inline void *rlx_get_pump(void) { return rlx_pump; }
     static inline void rlx_set_pump(void *engine) { rlx_pump = engine; }
@@ -40,24 +40,36 @@ cdef extern from *:
         return 0;
     }
     """
-    void* rlx_get_frame() nogil
-    void rlx_set_frame(void* frame) nogil
+    void* rlx_here() nogil
     void* rlx_get_pump() nogil
     void rlx_set_pump(void* engine) nogil
     void* rlx_get_loop() nogil
     void rlx_set_loop(void* engine) nogil
+    uint64_t rlx_context_thread() noexcept
+    uint64_t rlx_context_version() noexcept
     PyObject* rlx_context_get(object var) noexcept
     int rlx_context_set(object var, PyObject* value) except -1
 
 cdef object OWNER = PyContextVar_New("routilux_owner", <PyObject*>None)
 
 
+cdef here_t* here() noexcept nogil:
+    return <here_t*>rlx_here()
+
+
 cdef frame_t* current_frame() noexcept nogil:
-    return <frame_t*>rlx_get_frame()
+    return (<here_t*>rlx_here()).frame
 
 
 cdef void set_frame(frame_t* frame) noexcept nogil:
-    rlx_set_frame(frame)
+    (<here_t*>rlx_here()).frame = frame
+
+
+cdef inline void know(PyObject* value) noexcept:
+    cdef here_t* h = <here_t*>rlx_here()
+    h.thread = rlx_context_thread()
+    h.version = rlx_context_version()
+    h.value = value
 
 
 cdef void* pump_engine() noexcept nogil:
@@ -95,18 +107,27 @@ cdef void unnest(frame_t* frame) noexcept nogil:
 
 cdef PyObject* context_value() noexcept:
     # Borrowed: the context keeps it alive as long as it is current on this thread.
-    cdef PyObject* value = rlx_context_get(OWNER)
+    cdef here_t* h = <here_t*>rlx_here()
+    cdef PyObject* value
+    if rlx_context_is(h.thread, h.version):
+        return h.value
+    value = rlx_context_get(OWNER)
     if value == NULL:
         return NULL
     Py_DECREF(<object>value)
-    return NULL if value == <PyObject*>None else value
+    if value == <PyObject*>None:
+        value = NULL
+    know(value)
+    return value
 
 
 cdef int set_context(PyObject* value) except -1:
     # Looking costs a tenth of setting, and down a chain the job stays the same.
     if context_value() == value:
         return 0
-    return rlx_context_set(OWNER, value)
+    rlx_context_set(OWNER, value)
+    know(value)
+    return 0
 
 
 cdef owner_t* owner_of(PyObject* value) noexcept:

@@ -9,8 +9,9 @@ from cpython.object cimport PyObject
 
 from routilux._core.status cimport OUTCOME_OK
 from routilux._core.group cimport newest_job
-from routilux._core.routine cimport Node
-from routilux._core.frame cimport set_context, set_frame, unnest
+from routilux._core.routine cimport Node, cell_t
+from routilux._core.platform cimport rlx_xdecref
+from routilux._core.frame cimport holds, set_context, set_frame, unnest
 from routilux._core.hooks cimport HOOKED, ask_hook
 from routilux._core.ask cimport ask, form_group, give
 from routilux._core.judge cimport (
@@ -27,6 +28,17 @@ from types import CoroutineType
 cdef extern from *:
     """
     #include "rlx_platform.h"
+    /* NULL: it raised, and the exception is set. */
+    static inline PyObject *rlx_call_logic(
+        PyObject *function, PyObject *bound, PyObject *data, PyObject *message,
+        PyObject *worker
+    ) {
+        PyObject *args[5] = {NULL, bound, data, message, worker};
+        Py_ssize_t n = bound == NULL ? 3 : 4;
+        return PyObject_Vectorcall(
+            function, args + 5 - n, n | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+    static inline int rlx_raise_again(void) { return -1; }
     /* The list in this {name: [item]} if nobody but the caller has either, else NULL.
        The first entry is read, not looked up: a fifth of the cost. */
     static inline PyObject *rlx_shell_list(PyObject *data, PyObject *name) {
@@ -52,6 +64,10 @@ cdef extern from *:
             && key == name;
     }
     """
+    PyObject* rlx_call_logic(
+        PyObject* function, PyObject* bound, PyObject* data, PyObject* message, object worker
+    )
+    int rlx_raise_again() except -1
     PyObject* rlx_shell_list(PyObject* data, PyObject* name)
     void rlx_refill(PyObject* list, PyObject* item)
     bint rlx_is_reason(PyObject* message, PyObject* name, PyObject* reason)
@@ -107,6 +123,63 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
         if HOOKED:
             end__hooked(worker, act, node, "completed", None)
     return outcome
+
+
+cdef int invoke_straight(
+    WorkerCore worker, activation_t* act, frame_t* frame, here_t* h, list fatal
+) noexcept:
+    cdef cell_t* cell = act.cell
+    cdef Node node = <Node>cell.node
+    cdef PyObject* result
+    if (
+        cell.shell == NULL
+        or cell.message == NULL
+        or not cell.straight
+        or node.by_slot
+        or act.failures
+        or HOOKED
+        or not holds(h, act.owner.obj)
+    ):
+        return invoke_safely(worker, act, frame, fatal)
+    refill(act)
+    cell.current = act.owner
+    frame.worker = <PyObject*>worker
+    frame.act = act
+    h.frame = frame
+    result = rlx_call_logic(node.function, node.bound, act.slot_data, act.message, worker)
+    h.frame = frame.up
+    if result != <PyObject*>None:
+        return ended__unusual(worker, act, frame, node, result, fatal)
+    rlx_xdecref(result)
+    recycle(act, node)
+    return OUTCOME_OK
+
+
+cdef int ended__unusual(
+    WorkerCore worker,
+    activation_t* act,
+    frame_t* frame,
+    Node node,
+    PyObject* result,
+    list fatal,
+) noexcept:
+    try:
+        unnest(frame)
+        if result != NULL:
+            value = <object>result
+            rlx_xdecref(result)
+            if type(value) is CoroutineType:
+                return run_coroutine(worker, act, value)
+            recycle(act, node)
+            return OUTCOME_OK
+        try:
+            rlx_raise_again()
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                fatal.append(error)
+            return judge(worker, act, error)
+    except BaseException as error:
+        return rescue(worker, act, error)
 
 
 cdef int invoke_safely(

@@ -12,7 +12,7 @@ import logging
 from cpython.object cimport PyObject
 from libc.string cimport memset
 
-from routilux._core.status cimport OUTCOME_ASIDE
+from routilux._core.status cimport OUTCOME_ASIDE, OUTCOME_OK
 from routilux._core.platform cimport (
     rlx_lock,
     rlx_monotonic_ns,
@@ -24,61 +24,78 @@ from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport activation_t
 from routilux._core.drain cimport take, take_ready
 from routilux._core.settle cimport clear, settle, wake_if_blocked
+from routilux._core.straight cimport settle_straight, take_straight
 from routilux._core.frame cimport (
     context_value,
     current_frame,
     frame_t,
+    here,
+    here_t,
     set_context,
     set_pump_engine,
     unnest,
 )
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
-from routilux._core.engine cimport zero
+from routilux._core.engine cimport is_idle, zero
 from routilux._core.route cimport helpable, set_help
 from routilux._core.judge cimport judge
-from routilux._core.invoke cimport invoke_safely
+from routilux._core.invoke cimport invoke_safely, invoke_straight
 
 
 logger = logging.getLogger("routilux")
 
 
 cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) except -1:
-    cdef activation_t act
-    cdef activation_t following
+    cdef activation_t pair[2]
+    cdef activation_t* act = pair
+    cdef activation_t* following = pair + 1
+    cdef activation_t* spare
     cdef frame_t frame
     cdef effects_t fx
-    cdef int outcome, served = 0
+    cdef here_t* h = here()
+    cdef int outcome, served = 0, until_tail = TAIL_EVERY
     cdef bint more
     cdef list fatal = []
     zero(&fx)
-    frame.up = current_frame()
+    memset(pair, 0, sizeof(pair))
+    frame.up = h.frame
     frame.nests = False
     rlx_lock(&worker.lock)
-    more = take(worker, &act, False, &fx)
+    more = take(worker, act, False, &fx)
     if worker.n_ready and not worker.in_runq:
         fx.runnable = True
     rlx_unlock(&worker.lock)
     engine.apply(worker, &fx)
     while more:
         frame.anchor = NULL
-        begin(engine, pump, &act)
-        outcome = invoke_safely(worker, &act, &frame, fatal)
+        begin(engine, pump, act)
+        outcome = invoke_straight(worker, act, &frame, h, fatal)
         served += 1
+        until_tail -= 1
         end(engine, pump)
         rlx_lock(&worker.lock)
-        if outcome != OUTCOME_ASIDE:
-            settle(worker, &act, frame.anchor, &fx)
-        more = served < quantum and not fatal and take(
-            worker, &following, served % TAIL_EVERY == 0, &fx
-        )
+        if outcome != OUTCOME_OK or not settle_straight(worker, act):
+            if outcome != OUTCOME_ASIDE:
+                settle(worker, act, frame.anchor, &fx)
+        if served >= quantum or fatal:
+            more = False
+        elif until_tail and take_straight(worker, following):
+            pass
+        else:
+            more = take(worker, following, until_tail == 0, &fx)
+            if until_tail == 0:
+                until_tail = TAIL_EVERY
         if worker.n_ready and not worker.in_runq:
             fx.runnable = True
         if not more:
             wake_if_blocked(worker, &fx)
         rlx_unlock(&worker.lock)
-        clear(&act)
-        engine.apply(worker, &fx)
+        clear(act)
+        if not is_idle(&fx):
+            engine.apply(worker, &fx)
+        spare = act
         act = following
+        following = spare
     if fatal and engine.driver.is_inline():
         raise fatal[0]
     return served

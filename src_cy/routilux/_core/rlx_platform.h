@@ -47,7 +47,13 @@ static inline void rlx_unlock(rlx_lock_t *lock) { (void)lock; }
 #else
 #define rlx_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define rlx_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#if defined(__GLIBC__) && !defined(__APPLE__)
+/* A few words fit the space that glibc keeps for libraries that are loaded late: no
+ * call for each access. */
+#define RLX_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+#else
 #define RLX_THREAD_LOCAL __thread
+#endif
 #define rlx_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define rlx_next(p) __atomic_add_fetch((p), 1, __ATOMIC_RELAXED)
 #endif
@@ -84,6 +90,27 @@ static inline int64_t rlx_wall_ns(void) {
     struct timespec ts;
     clock_gettime(RLX_WALL_CLOCK, &ts);
     return (int64_t)ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+#endif
+
+/* Which context is current on this thread. Entering or leaving one changes the version,
+ * so what a variable held is still held while thread and version are the same and
+ * nobody set it. 0: unknown. */
+#if PY_VERSION_HEX < 0x030F0000
+static inline uint64_t rlx_context_thread(void) { return PyThreadState_Get()->id; }
+static inline uint64_t rlx_context_version(void) {
+    return PyThreadState_Get()->context_ver;
+}
+static inline int rlx_context_is(uint64_t thread, uint64_t version) {
+    PyThreadState *state = PyThreadState_Get();
+    return state->context_ver == version && state->id == thread;
+}
+#else
+static inline uint64_t rlx_context_thread(void) { return 0; }
+static inline uint64_t rlx_context_version(void) { return 0; }
+static inline int rlx_context_is(uint64_t thread, uint64_t version) {
+    (void)thread, (void)version;
+    return 0;
 }
 #endif
 

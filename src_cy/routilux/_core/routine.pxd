@@ -32,6 +32,7 @@ ctypedef struct cell_t:
     int n_events
     int index                # in the plan; set once
     int rank                 # distance from the sources of the flow; set once
+    bint straight            # one slot, one item, one activation at a time; set once
     policy_t policy
     Py_ssize_t total         # items queued in all slots
     uint64_t stamp           # of the last arrival
@@ -64,12 +65,15 @@ cdef class Node:
     cdef readonly str routine_id
     cdef readonly object routine
     cdef readonly object logic           # callable, or None
+    cdef PyObject* function              # logic; of a bound method its function
+    cdef PyObject* bound                 # and its object, else NULL; both borrowed
     cdef readonly object policy          # Policy, callable, or None
     cdef readonly object handler         # ErrorHandler in force, or None
     cdef readonly tuple slots            # Slot definitions, in order
     cdef readonly tuple slot_names
     cdef PyObject* slot_name             # the first of them, borrowed; NULL: none
     cdef tuple event_names               # in order
+    cdef PyObject* event_name            # the first of them, borrowed; NULL: none
     cdef readonly tuple labels           # for messages: "slot 'x' of routine 'r'"
     cdef PyObject** label_at             # the same, borrowed from labels
     cdef bint is_async                   # logic is a coroutine function

@@ -6,6 +6,8 @@ index of each slot and event) is a field here, so that no dict of names, no sign
 and no isinstance is looked at while events run.
 """
 
+from types import MethodType
+
 cimport cython
 from libc.stdlib cimport free, malloc
 
@@ -62,6 +64,10 @@ cdef class Node:
         self.logic = routine._logic
         if self.logic is None:
             self.logic = getattr(routine, "logic", None)
+        self.function = <PyObject*>self.logic
+        if type(self.logic) is MethodType:
+            self.function = <PyObject*>self.logic.__func__
+            self.bound = <PyObject*>self.logic.__self__
         self.policy = routine._activation_policy
         self.handler = handler
         self.slots = tuple(routine._slots.values())
@@ -69,6 +75,7 @@ cdef class Node:
         self.slot_index = {name: i for i, name in enumerate(self.slot_names)}
         self.slot_name = <PyObject*>self.slot_names[0] if self.slot_names else NULL
         self.event_names = tuple(routine._events)
+        self.event_name = <PyObject*>self.event_names[0] if self.event_names else NULL
         self.event_index = {name: i for i, name in enumerate(self.event_names)}
         self.labels = tuple(
             f"slot {name!r} of routine {routine_id!r}" for name in self.slot_names

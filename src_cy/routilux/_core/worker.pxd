@@ -74,8 +74,6 @@ cdef class WorkerCore:
     cdef int build_routes(self) except -1
     cdef object posted_id(self)
     cdef slot_t* slot_of(self, int cell, int slot) noexcept nogil
-    cdef void push_ready(self, cell_t* cell, cell_t* after) noexcept nogil
-    cdef void unlink_ready(self, cell_t* cell) noexcept nogil
     cdef void remember_post(self, uint64_t seq, object named)
 
 # The worker of a job; None when its runtime is gone.

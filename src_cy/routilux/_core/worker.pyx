@@ -18,7 +18,7 @@ from routilux._core.platform cimport (
     rlx_xdecref,
 )
 from routilux._core.slot cimport Slot, slot_free
-from routilux._core.status cimport POLICY_NONE, WORKER_RUNNING
+from routilux._core.status cimport POLICY_IMMEDIATE, POLICY_NONE, WORKER_RUNNING
 from routilux._core.routine cimport Node, meter_t
 
 from routilux._core.slot import OVERFLOW_RULES
@@ -106,6 +106,12 @@ cdef class WorkerCore:
             cell.rank = node.rank
             cell.policy = node.template
             cell.limit = pool_size if node.concurrency is None else node.concurrency
+            cell.straight = (
+                cell.policy.kind == POLICY_IMMEDIATE
+                and len(node.slots) == 1
+                and cell.limit == 1
+                and not node.is_async
+            )
             cell.slots = slot
             cell.events = event
             cell.n_slots = len(node.slots)
@@ -162,36 +168,6 @@ cdef class WorkerCore:
 
     cdef slot_t* slot_of(self, int cell, int slot) noexcept nogil:
         return &self.cells[cell].slots[slot]
-
-    cdef void push_ready(self, cell_t* cell, cell_t* after) noexcept nogil:
-        # Under the lock. Behind `after`, or at the head when it is NULL.
-        cdef cell_t* before = self.ready_head if after == NULL else after.next
-        cell.ready = True
-        cell.prev = after
-        cell.next = before
-        if after != NULL:
-            after.next = cell
-        else:
-            self.ready_head = cell
-        if before != NULL:
-            before.prev = cell
-        else:
-            self.ready_tail = cell
-        self.n_ready += 1
-
-    cdef void unlink_ready(self, cell_t* cell) noexcept nogil:
-        # Under the lock.
-        if cell.prev != NULL:
-            cell.prev.next = cell.next
-        else:
-            self.ready_head = cell.next
-        if cell.next != NULL:
-            cell.next.prev = cell.prev
-        else:
-            self.ready_tail = cell.prev
-        cell.next = cell.prev = NULL
-        cell.ready = False
-        self.n_ready -= 1
 
     cdef void remember_post(self, uint64_t seq, object named):
         # The document asks a WorkerState for the job that the calling thread posted.
