@@ -12,7 +12,6 @@ try:
     from routilux._core.bulk import BulkCore
     from routilux._core.control import Control
     from routilux._core.driver import InlineDriver, ThreadDriver
-    from routilux._core.entry import set_post_result
     from routilux._core.event import Event, RoutineCore
     from routilux._core.frame import (
         get_current_job,
@@ -24,6 +23,7 @@ try:
     )
     from routilux._core.hooks import set_hooks
     from routilux._core.job import JobContext, JobError, JobStatus
+    from routilux._core.post import set_post_result
     from routilux._core.report import holders, rows
     from routilux._core.routine import Plan, logic_style
     from routilux._core.slot import Slot

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
-from routilux._core.entry import RuntimeCore
 from routilux._core.job import JobContext
+from routilux._core.post import RuntimeCore
 from routilux.flow import Flow
 
 class BulkCore(RuntimeCore):

@@ -7,7 +7,7 @@ from routilux._core.slot cimport slot_t
 from routilux._core.worker cimport WorkerCore
 from routilux._core.frame cimport frame_t
 from routilux._core.control cimport Control
-from routilux._core.entry cimport RuntimeCore
+from routilux._core.post cimport RuntimeCore
 
 # Where a bulk post puts its items, and how long it may wait; on the caller's stack.
 ctypedef struct target_t:

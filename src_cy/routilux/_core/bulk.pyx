@@ -18,7 +18,7 @@ from routilux._core.status cimport (
 )
 from routilux._core.platform cimport deadline_of, rlx_lock, rlx_unlock
 from routilux._core.job cimport new_job
-from routilux._core.ledger cimport Ledger, effects_t
+from routilux._core.ledger cimport Ledger, effects_t, reserve
 from routilux._core.count cimport hold, release
 from routilux._core.hooks cimport HOOKED
 from routilux._core.engine cimport zero
@@ -182,7 +182,7 @@ cdef int enter_each(
             enter(core, worker, target.slot, items[i], jobs[i], target.deadline, False)
             i += 1
             continue
-        core.ledger.reserve()
+        reserve(core.ledger)
         zero(&fx)
         rlx_lock(&worker.lock)
         while i < n:
@@ -223,7 +223,7 @@ cdef int enter_all(
     cdef int result = ENTERED
     if HOOKED:
         return enter_each(core, worker, target, items, jobs)
-    core.ledger.reserve()
+    reserve(core.ledger)
     zero(&fx)
     rlx_lock(&worker.lock)
     room = fits(slot, n)
@@ -313,7 +313,7 @@ cdef bint enter_chunk(
     cdef Py_ssize_t i = 0, n = len(items)
     cdef bint over = False, crowd = False
     cdef int result = ENTERED
-    core.ledger.reserve()
+    reserve(core.ledger)
     while i < n:
         if HOOKED:
             enter(core, worker, target.slot, items[i], job, target.deadline, False)

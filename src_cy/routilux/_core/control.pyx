@@ -80,6 +80,7 @@ cdef class Control(Quiet):
         )
         self.workers[worker_id] = worker
         self.newest[plan.flow_id] = worker
+        self.epoch += 1
 
     def announce(self, WorkerCore worker):
         """Tell the hooks of a new worker; no lock held."""
@@ -189,6 +190,7 @@ cdef class Control(Quiet):
         """This is a fork's child: the threads are gone, so nothing can run any more."""
         self.phase = ENGINE_CLOSED
         self.newest.clear()
+        self.epoch += 1
         self.ledger.live = self.ledger.admitted = 0
 
     def cancel_job(self, JobContext job):
@@ -324,6 +326,7 @@ cdef class Control(Quiet):
             worker = self.pop_runq()
         rlx_unlock(&self.lock)
         self.newest.clear()
+        self.epoch += 1
         workers = list(self.workers.values())
         self.workers.clear()
         for worker in workers:

@@ -3,6 +3,9 @@
 
 from libc.stdint cimport int64_t
 
+from routilux._core.status cimport JOB_PENDING, JOB_RUNNING, OWNER_JOB
+from routilux._core.platform cimport rlx_wall_ns
+from routilux._core.job cimport JobContext, owner_t
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
 from routilux._core.slot cimport entry_t, slot_t
@@ -36,6 +39,12 @@ cdef inline void unlink_ready(WorkerCore worker, cell_t* cell) noexcept nogil:
     cell.next = cell.prev = NULL
     cell.ready = False
     worker.n_ready -= 1
+
+# An item of it is taken: if it is the first of a job, the job runs from now on.
+cdef inline void has_begun(owner_t* owner) noexcept nogil:
+    if owner.kind == OWNER_JOB and (<JobContext>owner.obj).state == JOB_PENDING:
+        (<JobContext>owner.obj).state = JOB_RUNNING
+        (<JobContext>owner.obj).started = rlx_wall_ns()
 
 # After an arrival or the end of an activation: puts the cell on the ready list, or
 # parks what is queued and arms the policy's clock. `after`: see push_ready.

@@ -15,18 +15,15 @@ from libc.string cimport memset
 from routilux._core.status cimport (
     FLUSH_NONE,
     FLUSH_ONCE,
-    JOB_PENDING,
-    JOB_RUNNING,
     OVERFLOW_BLOCK,
-    OWNER_JOB,
     POLICY_BATCH,
     POLICY_CUSTOM,
     POLICY_IMMEDIATE,
     POLICY_INTERVAL,
     TIMER_CHECK,
 )
-from routilux._core.platform cimport WAIT_HELP, rlx_incref, rlx_load, rlx_wall_ns, waiter_pick, waiter_t
-from routilux._core.job cimport JobContext, owner_t
+from routilux._core.platform cimport WAIT_HELP, rlx_incref, rlx_load, waiter_pick, waiter_t
+from routilux._core.job cimport owner_t
 from routilux._core.count cimport litter, park, unpark
 from routilux._core.slot cimport slot_at, slot_take
 from routilux._core.activation cimport policy_fires
@@ -244,9 +241,7 @@ cdef inline void take__immediate(
     act.item = entry.item
     act.owner = entry.owner
     act.held = 1
-    if entry.owner.kind == OWNER_JOB and (<JobContext>entry.owner.obj).state == JOB_PENDING:
-        (<JobContext>entry.owner.obj).state = JOB_RUNNING
-        (<JobContext>entry.owner.obj).started = rlx_wall_ns()
+    has_begun(entry.owner)
 
 
 cdef bint take__compiled(
@@ -334,9 +329,7 @@ cdef void claim_owner(activation_t* act) noexcept nogil:
         owner = act.entries[i].owner
         if owner != act.entries[0].owner:
             same = False
-        if owner.kind == OWNER_JOB and (<JobContext>owner.obj).state == JOB_PENDING:
-            (<JobContext>owner.obj).state = JOB_RUNNING
-            (<JobContext>owner.obj).started = rlx_wall_ns()
+        has_begun(owner)
     if same and act.n_entries:
         act.owner = act.entries[0].owner
         act.held = act.n_entries

@@ -3,7 +3,6 @@
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
 from routilux._core.platform cimport (
     PyThread_type_lock,
@@ -64,6 +63,7 @@ cdef class Engine:
     cdef int64_t beats               # activations begun; read without lock
     cdef dict workers                # worker_id -> WorkerCore, in the order of exec()
     cdef dict newest                 # flow_id -> newest running WorkerCore
+    cdef int64_t epoch               # counts the changes of `newest`
 
     cdef int apply(self, WorkerCore worker, effects_t* fx) except -1
     cdef int runnable(self, WorkerCore worker) except -1
@@ -85,7 +85,12 @@ cdef class Engine:
     cdef int quiet(self) except -1
 
 cdef inline void zero(effects_t* fx) noexcept nogil:
-    memset(fx, 0, sizeof(effects_t))
+    fx.done = NULL
+    fx.wake = NULL
+    fx.litter = NULL
+    fx.n_litter = fx.cap_litter = fx.n_dropped = 0
+    fx.dropped_by = NULL
+    fx.first_drop = fx.runnable = fx.nudge = fx.quiet = False
 
 # Whether a critical section decided nothing that is left to do.
 cdef inline bint is_idle(effects_t* fx) noexcept nogil:

@@ -19,16 +19,6 @@ cdef enum:
     JOB_ENDED
     NO_MEMORY
 
-# The compiled half of routilux.Runtime. The pumps know the core, never this: dropping
-# the runtime ends it.
-cdef class RuntimeCore:
-    cdef object __weakref__
-    cdef readonly Control core       # set once, before the first post
-
-    cdef WorkerCore worker_for(self, object flow, object worker_id)
-    cdef slot_t* slot_for(self, WorkerCore worker, routine_id, slot) except NULL
-    cdef JobContext named_job(self, WorkerCore worker, job_id, metadata)
-
 # The frame of logic that runs on this thread for this runtime; NULL: none.
 cdef frame_t* frame_in(Control core) noexcept
 cdef int claim_name(Ledger ledger, JobContext job) except -1

@@ -15,7 +15,7 @@ from routilux._core.status cimport (
     PUT_OK,
     PUT_REFUSED,
 )
-from routilux._core.platform cimport rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_add_method, rlx_lock, rlx_unlock
 from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport event_t
@@ -36,31 +36,6 @@ from routilux._core.route cimport (
 
 from routilux.errors import name_hint
 
-
-cdef extern from *:
-    """
-    #include "rlx_platform.h"
-    /* Adds a method of the form f(self, args, n_args, names of keywords) to a class. */
-    static int rlx_add_method(PyObject *type, PyObject *name, void *function, PyObject *doc) {
-        static PyMethodDef def = {NULL, NULL, METH_FASTCALL | METH_KEYWORDS, NULL};
-        PyObject *method, *key;
-        int result = -1;
-        def.ml_name = PyBytes_AS_STRING(name);
-        def.ml_meth = (PyCFunction)(void (*)(void))function;
-        def.ml_doc = PyBytes_AS_STRING(doc);
-        Py_INCREF(name);
-        Py_INCREF(doc);
-        method = PyDescr_NewMethod((PyTypeObject *)type, &def);
-        key = PyUnicode_InternFromString(def.ml_name);
-        if (method != NULL && key != NULL)
-            result = PyDict_SetItem(((PyTypeObject *)type)->tp_dict, key, method);
-        Py_XDECREF(method);
-        Py_XDECREF(key);
-        PyType_Modified((PyTypeObject *)type);
-        return result;
-    }
-    """
-    int rlx_add_method(object type, bytes name, void* function, bytes doc) except -1
 
 cdef enum:
     RELIEF = 8               # activations that one emit runs for others at most
@@ -91,7 +66,7 @@ cdef class RoutineCore:
     """The compiled half of :class:`routilux.Routine`."""
 
 
-EMIT_DOC = b"""emit($self, event_name, /, **item)
+_EMIT_DOC = b"""emit($self, event_name, /, **item)
 --
 
 Emit an event: every connected slot gets the keywords as one dict.
@@ -114,7 +89,7 @@ Example:
 """
 
 # A method in C form: the general way to parse keywords costs a tenth of a hop.
-rlx_add_method(RoutineCore, b"emit", <void*>&emit, EMIT_DOC)
+rlx_add_method(RoutineCore, b"emit", <void*>&emit, _EMIT_DOC)
 
 
 cdef object emit(PyObject* routine, PyObject** args, Py_ssize_t n_args, PyObject* names):
@@ -235,6 +210,13 @@ cdef int emit_c(
     cdef Py_ssize_t i = 0
     cdef int result = PUT_OK
     cdef bint over = on_loop
+    if e.n_targets == 0 and not HOOKED and worker.n_crowded == 0:
+        rlx_lock(&worker.lock)
+        e.n_emitted += 1
+        if cell.meter != NULL:
+            cell.meter.items_out += 1
+        rlx_unlock(&worker.lock)
+        return 0
     if frame != NULL and e.n_targets == 1 and not HOOKED and cell.meter == NULL:
         rlx_lock(&worker.lock)
         if put_straight(worker, e.targets[0], <PyObject*>item, owner, frame):

@@ -138,8 +138,9 @@ cdef int invoke_straight(
         or node.by_slot
         or act.failures
         or HOOKED
-        or not holds(h, act.owner.obj)
     ):
+        return invoke_safely(worker, act, frame, fatal)
+    if not holds(h, act.owner.obj) and not context_set(act.owner.obj):
         return invoke_safely(worker, act, frame, fatal)
     refill(act)
     cell.current = act.owner
@@ -153,6 +154,14 @@ cdef int invoke_straight(
     rlx_xdecref(result)
     recycle(act, node)
     return OUTCOME_OK
+
+
+cdef bint context_set(PyObject* value) noexcept:
+    try:
+        set_context(value)
+    except BaseException:
+        return False
+    return True
 
 
 cdef int ended__unusual(

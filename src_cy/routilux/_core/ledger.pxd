@@ -52,7 +52,7 @@ cdef class Ledger:
     cdef PyObject* remember(self, PyObject* job) noexcept nogil
     cdef int evict(self, PyObject* job) except -1
     cdef bint has_room(self) noexcept nogil
-    cdef int reserve(self) except -1
+    cdef int grow(self) except -1
     cdef void admit(self, JobContext job) noexcept nogil
     cdef bint is_wanted(self) noexcept nogil
     cdef JobContext find(self, object job_id)
@@ -62,3 +62,7 @@ cdef class Ledger:
     cdef bint listen(self, JobContext job, object callback) except -1
     cdef list live_jobs(self)
     cdef void forget(self)
+
+# Room in the table for one more job; without the lock: what is not used stays.
+cdef inline int reserve(Ledger ledger) except -1:
+    return 0 if ledger.n_jobs < ledger.n_buckets else ledger.grow()

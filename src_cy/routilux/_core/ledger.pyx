@@ -66,16 +66,13 @@ cdef class Ledger:
             or self.job_waiters.head != NULL
         )
 
-    cdef int reserve(self) except -1:
-        # Room in the table for one more job. Called without the lock: what is reserved
-        # and not used stays for the next.
+    cdef int grow(self) except -1:
+        # Twice the table. Without the lock.
         cdef PyObject** bigger
         cdef PyObject** old
         cdef PyObject* job
         cdef PyObject* following
         cdef Py_ssize_t i, n = 2 * self.n_buckets
-        if self.n_jobs < self.n_buckets:
-            return 0
         bigger = <PyObject**>calloc(n, sizeof(PyObject*))
         if bigger == NULL:
             raise MemoryError("no memory for the table of jobs")

@@ -22,6 +22,7 @@ cdef extern from "rlx_platform.h":
     void rlx_xdecref(PyObject* o)
     void rlx_gc_hide(PyObject* o)
     void rlx_gc_show(PyObject* o)
+    int rlx_add_method(object type, bytes name, void* function, bytes doc) except -1
 
 cdef extern from "pythread.h" nogil:
     ctypedef void* PyThread_type_lock

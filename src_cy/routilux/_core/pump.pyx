@@ -14,6 +14,7 @@ from libc.string cimport memset
 
 from routilux._core.status cimport OUTCOME_ASIDE, OUTCOME_OK
 from routilux._core.platform cimport (
+    rlx_load,
     rlx_lock,
     rlx_monotonic_ns,
     rlx_store,
@@ -74,7 +75,9 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         until_tail -= 1
         end(engine, pump)
         rlx_lock(&worker.lock)
-        if outcome != OUTCOME_OK or not settle_straight(worker, act):
+        if outcome != OUTCOME_OK or not settle_straight(
+            worker, act, frame.anchor, &fx
+        ):
             if outcome != OUTCOME_ASIDE:
                 settle(worker, act, frame.anchor, &fx)
         if served >= quantum or fatal:
@@ -89,6 +92,8 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
             fx.runnable = True
         if not more:
             wake_if_blocked(worker, &fx)
+        elif pump != NULL and following.cell.total and rlx_load(&engine.keeper_asleep):
+            fx.nudge = True         # it has to see whether this routine blocks the rest
         rlx_unlock(&worker.lock)
         clear(act)
         if not is_idle(&fx):

@@ -118,6 +118,32 @@ static inline int rlx_context_is(uint64_t thread, uint64_t version) {
 static inline void rlx_incref(PyObject *o) { Py_INCREF(o); }
 static inline void rlx_xdecref(PyObject *o) { Py_XDECREF(o); }
 
+/* Adds a method of the form f(self, args, n_args, names of keywords) to a class. Parsing
+ * the few forms in which a hot method is called by hand costs a third of the general
+ * way. Name and docstring are bytes, kept for ever. */
+static inline int rlx_add_method(
+    PyObject *type, PyObject *name, void *function, PyObject *doc
+) {
+    PyMethodDef *def = (PyMethodDef *)PyMem_Calloc(1, sizeof(PyMethodDef));
+    PyObject *method = NULL, *key = NULL;
+    int result = -1;
+    if (def == NULL) { PyErr_NoMemory(); return -1; }
+    Py_INCREF(name);
+    Py_INCREF(doc);
+    def->ml_name = PyBytes_AS_STRING(name);
+    def->ml_meth = (PyCFunction)(void (*)(void))function;
+    def->ml_flags = METH_FASTCALL | METH_KEYWORDS;
+    def->ml_doc = PyBytes_AS_STRING(doc);
+    method = PyDescr_NewMethod((PyTypeObject *)type, def);
+    key = PyUnicode_InternFromString(def->ml_name);
+    if (method != NULL && key != NULL)
+        result = PyDict_SetItem(((PyTypeObject *)type)->tp_dict, key, method);
+    Py_XDECREF(method);
+    Py_XDECREF(key);
+    PyType_Modified((PyTypeObject *)type);
+    return result;
+}
+
 /* A job or an item stays out of the collector's sight until a user hangs something on
  * it: an unbounded backlog that every full collection walks costs more than the work. */
 static inline void rlx_gc_hide(PyObject *o) {
