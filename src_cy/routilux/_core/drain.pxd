@@ -1,7 +1,7 @@
 # Activation check and drain: which cell may run, and what it takes out of its slots.
 # Every function is called under the lock of the worker.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport uint64_t
 
 from routilux._core.status cimport JOB_PENDING, JOB_RUNNING, OWNER_JOB
 from routilux._core.platform cimport rlx_wall_ns
@@ -39,6 +39,11 @@ cdef inline void unlink_ready(WorkerCore worker, cell_t* cell) noexcept nogil:
     cell.next = cell.prev = NULL
     cell.ready = False
     worker.n_ready -= 1
+
+# Where what an activation made ready goes: behind what it made ready before, if that has
+# not been taken meanwhile, else to the head.
+cdef inline cell_t* place_behind(cell_t* anchor, uint64_t tag) noexcept nogil:
+    return anchor if anchor != NULL and anchor.ready and anchor.tag == tag else NULL
 
 # An item of it is taken: if it is the first of a job, the job runs from now on.
 cdef inline void has_begun(owner_t* owner) noexcept nogil:

@@ -42,7 +42,7 @@ from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, release
 from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
 from routilux._core.routine cimport Node
-from routilux._core.drain cimport recheck, take_entry
+from routilux._core.drain cimport place_behind, recheck, take_entry
 from routilux._core.settle cimport all_blocked, is_stuck
 from routilux._core.frame cimport current_frame, depth_of, pump_engine
 from routilux._core.engine cimport Engine, zero
@@ -120,9 +120,7 @@ cdef int deliver(
         after = worker.ready_tail
     else:
         # Depth first: what this activation emitted runs next, in the order of emitting.
-        after = frame.anchor
-        if after != NULL and not (after.ready and after.tag == frame.act.tag):
-            after = NULL
+        after = place_behind(frame.anchor, frame.act.tag)
     recheck(worker, cell, after, fx)
     if frame != NULL and cell.ready:
         cell.tag = frame.act.tag

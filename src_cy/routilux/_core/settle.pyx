@@ -22,7 +22,7 @@ from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
 from routilux._core.slot cimport entry_t, slot_at, slot_has_room, slot_t
-from routilux._core.drain cimport recheck, recheck_held, wake_slot
+from routilux._core.drain cimport place_behind, recheck, recheck_held, wake_slot
 
 
 cdef void settle(
@@ -45,8 +45,8 @@ cdef void settle(
             fx.quiet = True     # a policy said no: perhaps it was the last to be asked
     if cell.rank == 0:
         after = worker.ready_tail       # a source goes behind everything downstream
-    elif after != NULL and (not after.ready or after.tag != act.tag):
-        after = NULL
+    else:
+        after = place_behind(anchor, act.tag)
     recheck(worker, cell, after, fx)
 
 

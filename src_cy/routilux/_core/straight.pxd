@@ -12,7 +12,7 @@ from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
 from routilux._core.slot cimport entry_t, slot_put, slot_t, slot_take
 from routilux._core.worker cimport WorkerCore, activation_t
-from routilux._core.drain cimport has_begun, push_ready, unlink_ready
+from routilux._core.drain cimport has_begun, place_behind, push_ready, unlink_ready
 from routilux._core.frame cimport frame_t
 
 # As drain.take, from the head of the ready list. `act` was cleared (settle.clear).
@@ -68,13 +68,10 @@ cdef inline bint settle_straight(
         fx.done = owner
     cell.running = 0
     worker.running -= 1
-    if cell.total == 0:
-        return True
-    if cell.rank == 0:
-        anchor = worker.ready_tail
-    elif anchor != NULL and not (anchor.ready and anchor.tag == act.tag):
-        anchor = NULL
-    push_ready(worker, cell, anchor)
+    if cell.total:
+        push_ready(
+            worker, cell, place_behind(anchor, act.tag) if cell.rank else worker.ready_tail
+        )
     return True
 
 # As route.deliver, for an activation that emits on its own thread.
@@ -82,7 +79,6 @@ cdef inline bint put_straight(
     WorkerCore worker, slot_t* slot, PyObject* item, owner_t* owner, frame_t* frame
 ) noexcept nogil:
     cdef cell_t* cell = <cell_t*>slot.cell
-    cdef cell_t* after
     if (
         not cell.straight or slot.size >= slot.bound
         or owner.kind != OWNER_JOB or owner.dead or owner.parked
@@ -97,10 +93,7 @@ cdef inline bint put_straight(
     worker.queued += 1
     if cell.ready or cell.running:
         return True
-    after = frame.anchor
-    if after != NULL and not (after.ready and after.tag == frame.act.tag):
-        after = NULL
-    push_ready(worker, cell, after)
+    push_ready(worker, cell, place_behind(frame.anchor, frame.act.tag))
     cell.tag = frame.act.tag
     frame.anchor = cell
     return True
