@@ -139,6 +139,7 @@ cdef class Control(Quiet):
         cdef waiters_t* waiters = &ledger.all_waiters if job is None else &ledger.job_waiters
         cdef bint quiet
         waiter_init(&waiter, kind, <void*>job)
+        waiter.pulse = &self.beats
         try:
             while True:
                 rlx_lock(&ledger.lock)

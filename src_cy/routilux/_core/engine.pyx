@@ -16,6 +16,7 @@ from routilux._core.platform cimport (
     PyThread_allocate_lock,
     PyThread_free_lock,
     PyThread_release_lock,
+    bell_wait,
     rlx_incref,
     rlx_fence,
     rlx_lock,
@@ -246,7 +247,9 @@ cdef class Engine:
             rlx_store(&self.n_parked, self.n_parked + 1)
             rlx_unlock(&self.lock)
             with nogil:
-                got = PyThread_acquire_lock_timed(pump.bell, self.linger_us, 0)
+                got = bell_wait(
+                    pump.bell, <int64_t*>&self.ledger.next_seq, self.linger_us, 0
+                )
             if got != 1 and self.give_up(pump):
                 return None
 

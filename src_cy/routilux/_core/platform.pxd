@@ -43,6 +43,7 @@ ctypedef struct waiter_t:
     int kind                  # WaitKind of the list that it is in
     int rank                  # WAIT_HELP: the lowest rank of a cell that it may run
     bint suspends             # WAIT_HELP: an activation of the worker sleeps in it
+    int64_t* pulse            # counts what moves meanwhile; NULL: sleep at once
     bint linked               # in the list
     bint woken                # unlinked by a waker, which will ring
 
@@ -56,6 +57,13 @@ cdef enum WaitKind:
 ctypedef struct waiters_t:
     waiter_t* head
     waiter_t* tail
+
+# Whether waiting threads spin a little first: not on a single core.
+cdef bint SPINS
+# Waits for a bell without the GIL, spinning first; 1: it rang (ACQUIRED).
+cdef int bell_wait(
+    PyThread_type_lock bell, int64_t* pulse, long long us, int interruptible
+) noexcept nogil
 
 cdef int waiter_init(waiter_t* waiter, int kind, void* target) except -1
 cdef void waiter_free(waiter_t* waiter) noexcept

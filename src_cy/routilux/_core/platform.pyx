@@ -7,7 +7,17 @@ giving the lock back, so no wake can be lost between the check and the sleep. Si
 end the sleep with the exception that the signal handler raised.
 """
 
+import os
+
 from cpython.exc cimport PyErr_CheckSignals
+
+cdef extern from "rlx_platform.h" nogil:
+    bint rlx_spin(PyThread_type_lock bell, int64_t* pulse)
+
+if hasattr(os, "sched_getaffinity"):
+    SPINS = len(os.sched_getaffinity(0)) > 1
+else:
+    SPINS = (os.cpu_count() or 1) > 1
 
 cdef long long FOREVER_US = -1
 cdef int ACQUIRED = 1
@@ -24,6 +34,7 @@ cdef int waiter_init(waiter_t* waiter, int kind, void* target) except -1:
     waiter.target = target
     waiter.kind = kind
     waiter.rank = 0
+    waiter.pulse = NULL
     waiter.suspends = False
     waiter.linked = waiter.woken = False
     return 0
@@ -85,8 +96,16 @@ cdef int ring_wait(waiter_t* waiter, int64_t deadline, int interruptible) noexce
         left = deadline - rlx_monotonic_ns()
         us = 0 if left <= 0 else <long long>((left + 999) // 1000)
     with nogil:
-        got = PyThread_acquire_lock_timed(waiter.bell, us, interruptible)
+        got = bell_wait(waiter.bell, waiter.pulse, us, interruptible)
     return got
+
+
+cdef int bell_wait(
+    PyThread_type_lock bell, int64_t* pulse, long long us, int interruptible
+) noexcept nogil:
+    if pulse != NULL and SPINS and (us < 0 or us > 2000) and rlx_spin(bell, pulse):
+        return ACQUIRED
+    return PyThread_acquire_lock_timed(bell, us, interruptible)
 
 
 cdef bint waiter_sleep(

@@ -118,6 +118,47 @@ static inline int rlx_context_is(uint64_t thread, uint64_t version) {
 static inline void rlx_incref(PyObject *o) { Py_INCREF(o); }
 static inline void rlx_xdecref(PyObject *o) { Py_XDECREF(o); }
 
+/* Waking a thread that sleeps takes 5 to 60 us, a short logic less than 1: who waits for
+ * a bell first tries it again and again, as long as `pulse` shows that something moves
+ * and for 50 us at most, so that a post and its answer cost no wake. Not those who wait
+ * for room: they wait longer, and polling would slow down what they wait for. */
+#define RLX_QUIET_NS 15000
+#define RLX_SPIN_NS 50000
+#if defined(__x86_64__) || defined(__i386__)
+#define rlx_pause() __builtin_ia32_pause()
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+#define rlx_pause() __asm__ __volatile__("yield")
+#else
+#define rlx_pause() ((void)0)
+#endif
+/* Before 3.12 CPython tells who holds the GIL; elsewhere it looks free. */
+#if PY_VERSION_HEX < 0x030C0000
+#define rlx_gil_is_free() (_PyThreadState_UncheckedGet() == NULL)
+#else
+#define rlx_gil_is_free() 1
+#endif
+typedef struct { int64_t last, start, moved; } rlx_spin_t;
+static inline int rlx_spins_on(rlx_spin_t *spin, int64_t *pulse) {
+    int64_t beat = rlx_load(pulse), now = rlx_monotonic_ns();
+    if (beat != spin->last) { spin->last = beat; spin->moved = now; }
+    return now - spin->moved < RLX_QUIET_NS && now - spin->start < RLX_SPIN_NS;
+}
+/* 1: the bell rang, and the GIL looks free or has not become so for too long. */
+static inline int rlx_spin(PyThread_type_lock bell, int64_t *pulse) {
+    rlx_spin_t spin;
+    int i, rang = 0;
+    spin.last = rlx_load(pulse);
+    spin.start = spin.moved = rlx_monotonic_ns();
+    do {
+        for (i = 0; i < 32; i++) {
+            if (!rang) rang = PyThread_acquire_lock_timed(bell, 0, 0) == PY_LOCK_ACQUIRED;
+            if (rang && rlx_gil_is_free()) return 1;
+            rlx_pause();
+        }
+    } while (rlx_spins_on(&spin, pulse));
+    return rang;
+}
+
 /* Adds a method of the form f(self, args, n_args, names of keywords) to a class. Parsing
  * the few forms in which a hot method is called by hand costs a third of the general
  * way. Name and docstring are bytes, kept for ever. */
