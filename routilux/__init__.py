@@ -25,12 +25,15 @@ from routilux.errors import (
     WorkerNotRunningError,
 )
 from routilux.flow import Connection, Flow
+from routilux.functions import SKIP, FunctionRoutine
 from routilux.monitoring.flow_registry import FlowRegistry
 from routilux.routine import Event, Routine, Slot
 from routilux.runtime import JobContext, JobStatus, PostResult, Runtime
+from routilux.simple import pipeline
 from routilux.worker import WorkerState, WorkerStatus
 
 __all__ = [
+    "SKIP",
     "ConfigurationError",
     "Connection",
     "ErrorHandler",
@@ -38,6 +41,7 @@ __all__ = [
     "Event",
     "Flow",
     "FlowRegistry",
+    "FunctionRoutine",
     "JobCancelledError",
     "JobContext",
     "JobFailedError",
@@ -61,5 +65,6 @@ __all__ = [
     "get_current_routine_id",
     "get_current_worker_state",
     "immediate_policy",
+    "pipeline",
     "time_interval_policy",
 ]

@@ -1,52 +1,40 @@
 """Flow: routines under ids, and the connections between them.
 
 Users build a flow here; every call checks its arguments at once, so that a wrong
-name is reported on the line that has it. `Runtime.exec` then calls `_acquire`, which
-freezes the shape and hands the core a `Plan` of plain indexes, and calls `_release`
-when the worker has ended. Nothing in this file runs while items flow.
-
-Any thread may call any method. One reentrant lock per flow guards its shape, the
-count of workers and the cached plan; it may be held while the lock of a routine is
-taken, never the other way round. Policies of the user are looked at, and warnings
-logged, outside of it.
-
-It promises that the shape of a flow does not change while a worker runs it, and that
-a call that raises has changed nothing.
+name is reported on the line that has it. What they build, its lock, and how it is
+frozen while a worker runs it, is in `shape`. Nothing in this file runs while items
+flow. Any thread may call any method; a call that raises has changed nothing.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
-from routilux._core import Event, Plan
+from routilux._core import Event
 from routilux.checks import (
     check_name,
     check_routine,
     check_timeout,
     find_errors,
     find_event,
-    find_idle,
-    find_oversized,
     find_routine,
     find_slot,
     find_warnings,
 )
 from routilux.error_handler import ErrorHandler
-from routilux.errors import ConfigurationError
-from routilux.graph import Connection, build_plan
+from routilux.functions import as_routine, name_of
+from routilux.graph import Connection
 from routilux.monitoring.flow_registry import FlowRegistry
 from routilux.routine import Routine
+from routilux.shape import Shape
 
 __all__ = ["Connection", "Flow"]
 
-logger = logging.getLogger("routilux")
 
-
-class Flow:
+class Flow(Shape):
     """Routines and the connections between them.
 
     1. Add routines, each under an id of its own.
@@ -79,21 +67,10 @@ class Flow:
     def __init__(
         self, flow_id: str | None = None, execution_timeout: float | None = None
     ) -> None:
-        self._flow_id = (
+        super().__init__(
             str(uuid.uuid4()) if flow_id is None else check_name("flow_id", flow_id)
         )
         self.execution_timeout = check_timeout(execution_timeout)
-        # Reentrant: garbage collection may end a worker of this flow in here.
-        self._lock = threading.RLock()
-        self._routines: dict[str, Routine] = {}
-        self._id_of: dict[int, str] = {}  # id(routine), kept alive by _routines
-        self._connections: dict[tuple[str, str, str, str], Connection] = {}
-        self._heard: dict[int, list[Connection]] = {}  # by id(event)
-        self._last_piped: str | None = None
-        self._error_handler: ErrorHandler | None = None
-        self._users = 0
-        self._plan: Plan | None = None  # only while _users > 0
-        self._ranks: list[int] | None = None  # until the shape changes
         FlowRegistry.get_instance().register(self)
 
     @property
@@ -206,7 +183,7 @@ class Flow:
 
     def pipe(
         self,
-        routine: Routine,
+        routine: Routine | Callable[[Any], Any],
         routine_id: str | None = None,
         *,
         from_routine: str | None = None,
@@ -219,8 +196,9 @@ class Flow:
         be made, the routine is not added either.
 
         Args:
-            routine: The routine.
-            routine_id: Id within this flow; the routine's own if None.
+            routine: The routine, or a plain function (see `FunctionRoutine`).
+            routine_id: Id within this flow; if None the routine's own, or the name of
+                the function.
             from_routine: Id of the routine to connect from; None for the one
                 that was piped last.
             from_event: Name of the event to connect from.
@@ -235,14 +213,17 @@ class Flow:
         Example:
             >>> flow = Flow("etl").pipe(Reader(), "read").pipe(Parser(), "parse")
         """
+        made = as_routine(routine)
+        if routine_id is None and made is not routine:
+            routine_id = name_of(routine, made._id)
         with self._lock:
             source = self._last_piped if from_routine is None else from_routine
-            added = self.add_routine(routine, routine_id)
+            added = self.add_routine(made, routine_id)
             try:
                 if source is not None:
                     self.connect(source, from_event, added, to_slot)
             except BaseException:
-                del self._routines[added], self._id_of[id(routine)]
+                del self._routines[added], self._id_of[id(made)]
                 raise
             self._last_piped = added
         return self
@@ -318,83 +299,3 @@ class Flow:
             f"<Flow {self._flow_id!r}: {len(self._routines)} routines, "
             f"{len(self._connections)} connections>"
         )
-
-    # Freezes the shape for one more worker and returns it as the core wants it. Each
-    # call that returns is answered by one `_release`.
-    def _acquire(self) -> Plan:
-        with self._lock:
-            if self._users == 0:
-                self._freeze_routines()
-            self._users += 1
-            plan = self._plan
-        try:
-            self._warn_idle()
-            return self._build() if plan is None else plan
-        except BaseException:
-            self._release()
-            raise
-
-    def _release(self) -> None:
-        with self._lock:
-            assert self._users > 0, f"flow {self._flow_id!r} is released too often"
-            self._users -= 1
-            if self._users:
-                return
-            # From here on routines can change without telling the flow, so a plan
-            # is only as old as the oldest worker. Ranks depend on the flow alone.
-            plan, self._plan = self._plan, None
-            for routine in self._routines.values():
-                routine._thaw()
-        del plan  # outside the lock: it may be the last to hold user code
-
-    def _freeze_routines(self) -> None:
-        frozen = []
-        try:
-            for routine in self._routines.values():
-                routine._freeze(self._flow_id)
-                frozen.append(routine)
-        except BaseException:
-            for routine in frozen:
-                routine._thaw()
-            raise
-
-    # Runs without the lock, on a shape that can't change. Two first workers may both
-    # build; the plan that is stored first serves both.
-    def _build(self) -> Plan:
-        oversized = find_oversized(self._routines)
-        if oversized:
-            raise ConfigurationError(f"Flow {self._flow_id!r}: {'; '.join(oversized)}")
-        plan, self._ranks = build_plan(
-            self._flow_id,
-            self._routines,
-            list(self._connections.values()),
-            self._ranks,
-            self._error_handler,
-        )
-        with self._lock:
-            if self._plan is None:
-                self._plan = plan
-            return self._plan
-
-    def _warn_idle(self) -> None:
-        idle = find_idle(self._routines)
-        if idle:
-            logger.warning(
-                "Flow %r: %s: such routines never run", self._flow_id, "; ".join(idle)
-            )
-
-    def _check_free(self) -> None:
-        if self._users:
-            workers = "1 worker" if self._users == 1 else f"{self._users} workers"
-            raise RuntimeError(
-                f"Flow {self._flow_id!r} is running ({workers}): its shape can't "
-                f"change; shut the runtime down first, or build another flow"
-            )
-
-    def _disconnect(self, connection: Connection) -> None:
-        with self._lock:
-            self._check_free()
-            if self._connections.get(connection.key) is connection:
-                del self._connections[connection.key]
-                self._heard[id(connection.source_event)].remove(connection)
-                self._ranks = None

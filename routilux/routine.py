@@ -72,6 +72,8 @@ class Routine(RoutineCore):
         ...         self.emit("output", result=2 * slot_data["input"][0]["value"])
     """
 
+    _is_function = False  # the logic takes one item, and what it returns is emitted
+
     # Not in __init__, so that a subclass that forgets super().__init__() works.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)

@@ -49,7 +49,8 @@ def text_of(name: str, doc: str | None) -> str:
 
 
 def test_all_is_sorted_and_without_doubles() -> None:
-    assert routilux.__all__ == sorted(set(routilux.__all__))
+    constants_first = sorted(set(routilux.__all__), key=lambda n: (not n.isupper(), n))
+    assert routilux.__all__ == constants_first
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -10,6 +10,7 @@ try:
         time_interval_policy,
     )
     from routilux._core.bulk import BulkCore
+    from routilux._core.call import Skip
     from routilux._core.control import Control
     from routilux._core.driver import InlineDriver, ThreadDriver
     from routilux._core.event import Event, RoutineCore
@@ -47,6 +48,7 @@ __all__ = [
     "Plan",
     "Policy",
     "RoutineCore",
+    "Skip",
     "Slot",
     "ThreadDriver",
     "WorkerCore",

@@ -1,6 +1,7 @@
 """The public names of routilux under their older import path."""
 
 from routilux import (
+    SKIP,
     ConfigurationError,
     Connection,
     ErrorHandler,
@@ -8,6 +9,7 @@ from routilux import (
     Event,
     Flow,
     FlowRegistry,
+    FunctionRoutine,
     JobCancelledError,
     JobContext,
     JobFailedError,
@@ -31,10 +33,12 @@ from routilux import (
     get_current_routine_id,
     get_current_worker_state,
     immediate_policy,
+    pipeline,
     time_interval_policy,
 )
 
 __all__ = [
+    "SKIP",
     "ConfigurationError",
     "Connection",
     "ErrorHandler",
@@ -42,6 +46,7 @@ __all__ = [
     "Event",
     "Flow",
     "FlowRegistry",
+    "FunctionRoutine",
     "JobCancelledError",
     "JobContext",
     "JobFailedError",
@@ -65,5 +70,6 @@ __all__ = [
     "get_current_routine_id",
     "get_current_worker_state",
     "immediate_policy",
+    "pipeline",
     "time_interval_policy",
 ]

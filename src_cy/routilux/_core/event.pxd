@@ -31,7 +31,7 @@ cdef int emit_c(
     WorkerCore worker,
     cell_t* cell,
     int event,
-    dict item,
+    object item,
     owner_t* owner,
     frame_t* frame,
     bint on_loop,

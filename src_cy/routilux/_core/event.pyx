@@ -198,7 +198,7 @@ cdef int emit_c(
     WorkerCore worker,
     cell_t* cell,
     int event,
-    dict item,
+    object item,
     owner_t* owner,
     frame_t* frame,
     bint on_loop,
@@ -279,7 +279,7 @@ cdef int relieve(WorkerCore worker, frame_t* frame) except -1:
 
 
 cdef bint emit__hooked(
-    WorkerCore worker, cell_t* cell, int event, dict item, owner_t* owner
+    WorkerCore worker, cell_t* cell, int event, object item, owner_t* owner
 ) except -1:
     cdef Node node = <Node>cell.node
     name = list(node.event_index)[event]
@@ -289,7 +289,7 @@ cdef bint emit__hooked(
     )
 
 
-cdef bint is_let_in(WorkerCore worker, slot_t* slot, dict item, owner_t* owner) except -1:
+cdef bint is_let_in(WorkerCore worker, slot_t* slot, object item, owner_t* owner) except -1:
     # The hook is user code: the lock is given back around it.
     cdef Node node = <Node>(<cell_t*>slot.cell).node
     cdef bint answer = True

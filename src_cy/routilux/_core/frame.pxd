@@ -15,6 +15,9 @@ ctypedef struct frame_t:
     activation_t* act
     cell_t* anchor           # the last cell that it made ready: keeps fan-out in order
     frame_t* up              # what this thread was doing when it began to help
+    cell_t** place           # where the pump says what it runs, or NULL
+    int left                 # of the pump's quantum, this one counted; 0: it only helps
+    int until_tail           # then the oldest ready cell goes first; this one counted
     bint nests               # counted in worker.nested: `up` is suspended below it
 
 # What a thread knows of itself; thread-local, so nobody else reads or writes it.

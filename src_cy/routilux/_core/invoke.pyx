@@ -14,6 +14,7 @@ from routilux._core.platform cimport rlx_xdecref
 from routilux._core.frame cimport holds, set_context, set_frame, unnest
 from routilux._core.hooks cimport HOOKED, ask_hook
 from routilux._core.ask cimport ask, form_group, give
+from routilux._core.call cimport call
 from routilux._core.judge cimport (
     end__hooked,
     is_over,
@@ -81,7 +82,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
     cdef int outcome
     if act.cell.shell != NULL and act.item != NULL and act.slot_data == NULL:
         refill(act)
-    if act.slot_data == NULL or act.message == NULL:
+    if (act.slot_data == NULL or act.message == NULL) and not (node.form and act.item != NULL):
         try:
             if act.asks and not ask(worker, act, node):
                 act.began = 0       # only asked: not an activation for the meters
@@ -103,7 +104,10 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
         return OUTCOME_OK
     set_frame(frame)
     try:
-        if not node.by_slot:
+        if node.form:
+            result = call(worker, act, frame)
+            node = <Node>act.cell.node      # perhaps that of a later stage by now
+        elif not node.by_slot:
             result = node.logic(<object>act.slot_data, <object>act.message, worker)
         else:
             result = call__by_slot(worker, act, node)
@@ -116,10 +120,11 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
     else:
         set_frame(frame.up)
         unnest(frame)       # before a coroutine may end on another thread
-        if result is not None and type(result) is CoroutineType:
+        if result is not None and (node.form or type(result) is CoroutineType):
             return run_coroutine(worker, act, result)
         outcome = OUTCOME_OK
-        recycle(act, node)
+        if not node.form:
+            recycle(act, node)
         if HOOKED:
             end__hooked(worker, act, node, "completed", None)
     return outcome

@@ -54,13 +54,16 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
     cdef frame_t frame
     cdef effects_t fx
     cdef here_t* h = here()
-    cdef int outcome, served = 0, until_tail = TAIL_EVERY
+    cdef int outcome
     cdef bint more
     cdef list fatal = []
     zero(&fx)
     memset(pair, 0, sizeof(pair))
     frame.up = h.frame
     frame.nests = False
+    frame.place = NULL if pump == NULL else &pump.cell
+    frame.left = quantum
+    frame.until_tail = TAIL_EVERY
     rlx_lock(&worker.lock)
     more = take(worker, act, False, &fx)
     if worker.n_ready and not worker.in_runq:
@@ -71,8 +74,8 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         frame.anchor = NULL
         begin(engine, pump, act)
         outcome = invoke_straight(worker, act, &frame, h, fatal)
-        served += 1
-        until_tail -= 1
+        frame.left -= 1
+        frame.until_tail -= 1
         end(engine, pump)
         rlx_lock(&worker.lock)
         if outcome != OUTCOME_OK or not settle_straight(
@@ -80,14 +83,14 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         ):
             if outcome != OUTCOME_ASIDE:
                 settle(worker, act, frame.anchor, &fx)
-        if served >= quantum or fatal:
+        if frame.left <= 0 or fatal:
             more = False
-        elif until_tail and take_straight(worker, following):
+        elif frame.until_tail and take_straight(worker, following):
             pass
         else:
-            more = take(worker, following, until_tail == 0, &fx)
-            if until_tail == 0:
-                until_tail = TAIL_EVERY
+            more = take(worker, following, frame.until_tail == 0, &fx)
+            if frame.until_tail == 0:
+                frame.until_tail = TAIL_EVERY
         if worker.n_ready and not worker.in_runq:
             fx.runnable = True
         if not more:
@@ -103,7 +106,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         following = spare
     if fatal and engine.driver.is_inline():
         raise fatal[0]
-    return served
+    return quantum - frame.left
 
 
 cdef inline void begin(Engine engine, pump_t* pump, activation_t* act) noexcept:
@@ -132,6 +135,8 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     zero(&fx)
     frame.up = current_frame()
     frame.anchor = NULL
+    frame.place = NULL
+    frame.left = 0
     frame.worker = <PyObject*>worker
     frame.nests = frame.up != NULL and frame.up.worker == <PyObject*>worker
     before = None if context_value() == NULL else <object>context_value()

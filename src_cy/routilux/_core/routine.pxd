@@ -77,6 +77,8 @@ cdef class Node:
     cdef readonly tuple labels           # for messages: "slot 'x' of routine 'r'"
     cdef PyObject** label_at             # the same, borrowed from labels
     cdef bint is_async                   # logic is a coroutine function
+    cdef int form                        # LogicForm
+    cdef bint gathers                    # a function yields: results of jobs are lists
     cdef readonly dict slot_index        # name -> index
     cdef readonly dict event_index       # name -> index
     cdef readonly object concurrency     # activations at a time; None: the pool's size

@@ -12,6 +12,10 @@ cimport cython
 from libc.stdlib cimport free, malloc
 
 from routilux._core.status cimport (
+    FORM_ASYNC_GENERATOR,
+    FORM_COROUTINE,
+    FORM_FUNCTION,
+    FORM_GENERATOR,
     POLICY_ALL_READY,
     POLICY_BATCH,
     POLICY_INTERVAL,
@@ -48,6 +52,24 @@ cdef bint is_coroutine_function(logic) except -1:
     import inspect
 
     return inspect.iscoroutinefunction(logic)
+
+
+cdef tuple YIELDING = (FORM_GENERATOR, FORM_ASYNC_GENERATOR)
+
+
+cdef int function_form(function) except -1:
+    # How the values come out of a function; an object is as its __call__ is.
+    import inspect
+
+    call = getattr(type(function), "__call__", None)
+    for form, test in (
+        (FORM_ASYNC_GENERATOR, inspect.isasyncgenfunction),
+        (FORM_COROUTINE, inspect.iscoroutinefunction),
+        (FORM_GENERATOR, inspect.isgeneratorfunction),
+    ):
+        if test(function) or test(call):
+            return form
+    return FORM_FUNCTION
 
 
 @cython.final
@@ -97,7 +119,9 @@ cdef class Node:
         else:
             style = routine._logic_style
             self.by_slot, self.keywords = style or logic_style(self.logic)
-            self.is_async = is_coroutine_function(self.logic)
+            if routine._is_function:
+                self.form = function_form(self.logic)
+            self.is_async = self.form >= FORM_COROUTINE or is_coroutine_function(self.logic)
 
     def why(self):
         """Say what the routine's policy waits for, for messages."""
@@ -130,6 +154,9 @@ cdef class Plan:
             for i, (routine_id, routine) in enumerate(routines)
         )
         self.index = {routine_id: i for i, (routine_id, _) in enumerate(routines)}
+        if any((<Node>node).form in YIELDING for node in self.nodes):
+            for node in self.nodes:
+                (<Node>node).gathers = True
         self.by_routine = {id(routine): i for i, (_, routine) in enumerate(routines)}
         nodes = self.nodes
         self.edges = tuple(

@@ -31,6 +31,13 @@ cdef enum PolicyKind:
     POLICY_CUSTOM     # a Python predicate; the core takes all that is queued
     POLICY_CALLABLE   # a Python policy that consumes through its slot views
 
+cdef enum LogicForm:
+    FORM_LOGIC            # logic(slot_data, policy_message, worker_state), or by slot
+    FORM_FUNCTION         # fn(item): what it returns goes on
+    FORM_GENERATOR        # fn(item): what it yields goes on
+    FORM_COROUTINE        # the same two as `async def`
+    FORM_ASYNC_GENERATOR
+
 cdef enum OverflowRule:
     OVERFLOW_BLOCK
     OVERFLOW_ERROR
