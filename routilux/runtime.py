@@ -228,6 +228,7 @@ class Runtime(BulkCore):
             cancel_pending: Cancel what is queued instead of finishing it.
         """
         self._machine.end(wait=wait, timeout=timeout, cancel_pending=cancel_pending)
+        self._forget_last_post()
 
     def metrics(self) -> RuntimeMetrics:
         """Return a snapshot of all counters; printing it gives a table.

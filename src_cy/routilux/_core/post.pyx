@@ -92,6 +92,10 @@ cdef class RuntimeCore:
     def _attach(self, Control core):
         self.core = core
 
+    def _forget_last_post(self):
+        # Nothing of the user's outlives the runtime because it was posted last.
+        self.spare = self.way_flow = self.way_routine = self.way_slot = None
+
     def post(
         self,
         flow_id=None,
