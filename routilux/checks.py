@@ -3,7 +3,7 @@
 Two kinds of check. The first half looks at the arguments of one call to `Flow`, and
 raises with the names of parameter, flow, routine and slot in the text. The second
 half looks at a whole flow and returns texts: `find_errors` and `find_warnings` for
-`Flow.validate()`, `find_oversized` and `find_idle` for the start of a worker.
+`Flow.validate()`, `find_unworkable` and `find_idle` for the start of a worker.
 
 `Flow` calls the first half with its lock held, so nothing of the user runs there. The
 second half reads attributes of policies, which may be objects of the user, and is
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from routilux._core import Policy
 from routilux.errors import name_hint
 from routilux.routine import Routine
 
@@ -29,9 +30,9 @@ __all__ = [
     "find_errors",
     "find_event",
     "find_idle",
-    "find_oversized",
     "find_routine",
     "find_slot",
+    "find_unworkable",
     "find_warnings",
 ]
 
@@ -129,15 +130,36 @@ def _has_logic(routine: Routine) -> bool:
     return routine._logic is not None or (method is not inherited)
 
 
-def find_oversized(routines: Mapping[str, Routine]) -> list[str]:
-    """Say which batch sizes can never be reached because a slot is too short.
+def find_unworkable(routines: Mapping[str, Routine]) -> list[str]:
+    """Say which settings of routines can never work together.
 
     Args:
         routines: The routines of a flow by id.
 
     Returns:
-        One text for each slot that is too short.
+        One text for each batch size that a slot can't hold, and for each key of a
+        routine whose policy is not `immediate_policy()`.
     """
+    return [*_find_oversized(routines), *_find_keyed(routines)]
+
+
+def _find_keyed(routines: Mapping[str, Routine]) -> list[str]:
+    problems = []
+    for routine_id, routine in routines.items():
+        policy: Any = routine._activation_policy  # may be an object of the user
+        if routine._concurrency_key is None or policy is None:
+            continue
+        if isinstance(policy, Policy) and policy.kind == "immediate":
+            continue
+        kind = policy.kind if isinstance(policy, Policy) else "a policy of its own"
+        problems.append(
+            f"Routine {routine_id!r} has a key (set_concurrency) and the policy {kind}:"
+            f" a key goes with immediate_policy() only"
+        )
+    return problems
+
+
+def _find_oversized(routines: Mapping[str, Routine]) -> list[str]:
     problems = []
     for routine_id, routine in routines.items():
         policy: Any = routine._activation_policy  # may be an object of the user
@@ -162,7 +184,7 @@ def find_errors(routines: Mapping[str, Routine]) -> list[str]:
     """
     return [
         *(f"{problem}: it never runs" for problem in find_idle(routines)),
-        *find_oversized(routines),
+        *find_unworkable(routines),
     ]
 
 

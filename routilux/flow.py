@@ -256,9 +256,9 @@ class Flow(Shape):
         """Look for what is wrong or left open; an empty list means nothing.
 
         Returns:
-            One text for each problem, ``"Error: ..."`` for a routine that never
-            runs or a batch size that its slot can't hold, then ``"Warning: ..."``
-            for a slot or an event without a connection.
+            One text for each problem, ``"Error: ..."`` for a routine that can't run
+            as it is set up, then ``"Warning: ..."`` for a slot or an event without a
+            connection.
 
         Example:
             >>> flow.validate()

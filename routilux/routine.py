@@ -9,7 +9,7 @@ frozen; the lock protects the count of flows that froze it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -45,6 +45,7 @@ ActivationPolicy: TypeAlias = Callable[
     [dict[str, Slot], WorkerState], tuple[bool, dict[str, list[Any]] | None, Any]
 ]
 Overflow: TypeAlias = Literal["block", "error", "drop_oldest", "drop_newest"]
+Key: TypeAlias = str | Callable[[Any], Hashable]
 
 
 class Routine(RoutineCore):
@@ -93,6 +94,7 @@ class Routine(RoutineCore):
         self._activation_policy: ActivationPolicy | None = None
         self._error_handler: ErrorHandler | None = None
         self._concurrency: int | None = 1
+        self._concurrency_key: Key | None = None
         self._frozen_by: list[str] = []
         self._lock = threading.Lock()
 
@@ -218,18 +220,29 @@ class Routine(RoutineCore):
         self._error_handler = handler
         return self
 
-    def set_concurrency(self, n: int | None) -> Self:
+    def set_concurrency(self, n: int | None, *, key: Key | None = None) -> Self:
         """Let activations of the routine overlap; returns the routine.
 
         By default there is one at a time, in order, so that its state needs no lock.
+        With a key, items of equal keys still run one after the other, in the order of
+        arrival, while up to `n` different keys run at the same time. It needs
+        `immediate_policy()`. An item whose key can't be had (no such field, the
+        function raises, the key has no hash) fails its job, unless the error handler
+        says to go on; it is not retried.
 
         Args:
             n: Activations at a time and worker; None: as many as the pool has threads.
+            key: Name of a field of the items (of a mapping by that name, of any other
+                object as an attribute), or a function of an item; the keys may be
+                anything that has a hash.
 
         Raises:
-            TypeError: If it is neither an int nor None.
-            ValueError: If it is less than 1.
+            TypeError: If an argument has the wrong type.
+            ValueError: If `n` is less than 1, or `key` empty.
             RuntimeError: While a worker runs the routine.
+
+        Example:
+            >>> routine.set_concurrency(8, key="user_id")
         """
         self._check_free("set_concurrency")
         if n is not None:
@@ -237,7 +250,10 @@ class Routine(RoutineCore):
                 raise TypeError(f"n must be an int or None, not {n!r}")
             if n < 1:
                 raise ValueError(f"n must be at least 1, not {n!r}")
+        if key is not None:
+            _check_key(self, key)
         self._concurrency = n
+        self._concurrency_key = key
         return self
 
     def set_config(self, **config: Any) -> None:
@@ -283,3 +299,18 @@ class Routine(RoutineCore):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, '_id', '')}>"
+
+
+def _check_key(routine: Routine, key: object) -> None:
+    import inspect  # here: it takes as long to import as half of routilux
+
+    if isinstance(key, str):
+        if not key:
+            raise ValueError(f"key of {routine!r} must not be empty")
+    elif not callable(key):
+        raise TypeError(
+            f"key of {routine!r} must be the name of a field or a function of an"
+            f" item, not {key!r}"
+        )
+    elif inspect.iscoroutinefunction(key):
+        raise TypeError(f"key of {routine!r} must be a plain function, not async")

@@ -19,7 +19,7 @@ import logging
 import threading
 
 from routilux._core import Plan
-from routilux.checks import find_idle, find_oversized
+from routilux.checks import find_idle, find_unworkable
 from routilux.error_handler import ErrorHandler
 from routilux.errors import ConfigurationError
 from routilux.graph import Connection, build_plan
@@ -95,9 +95,9 @@ class Shape:
     # Runs without the lock, on a shape that can't change. Two first workers may both
     # build; the plan that is stored first serves both.
     def _build(self) -> Plan:
-        oversized = find_oversized(self._routines)
-        if oversized:
-            raise ConfigurationError(f"Flow {self._flow_id!r}: {'; '.join(oversized)}")
+        unworkable = find_unworkable(self._routines)
+        if unworkable:
+            raise ConfigurationError(f"Flow {self._flow_id!r}: {'; '.join(unworkable)}")
         plan, self._ranks = build_plan(
             self._flow_id,
             self._routines,

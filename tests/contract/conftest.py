@@ -134,6 +134,16 @@ def record(calls):
 
 
 @pytest.fixture
+def numbers(calls):
+    """Give logic that notes the "n" of each item in `calls`."""
+
+    def logic(slot_data, policy_message, worker_state):
+        calls.extend(item["n"] for items in slot_data.values() for item in items)
+
+    return logic
+
+
+@pytest.fixture
 def make_routine():
     """Build a routine; `policy=None` leaves it without one."""
 
@@ -192,6 +202,17 @@ def solo(make_routine, make_flow):
 
     def build(logic, **options):
         return make_flow({"work": make_routine(logic, **options)})
+
+    return build
+
+
+@pytest.fixture
+def keyed(make_routine, make_flow):
+    """Build a flow of one routine, "work", with a key."""
+
+    def build(logic, n=4, key="key", **options):
+        routine = make_routine(logic, **options)
+        return make_flow({"work": routine.set_concurrency(n, key=key)})
 
     return build
 

@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from routilux import (
+    ErrorHandler,
     all_slots_ready_policy,
     custom_policy,
     get_current_job,
@@ -247,6 +248,47 @@ def test_no_lock_is_held_in_eq_and_hash_of_an_item(drive, solo, record, call_bac
 
     drive(solo(record), [Item(), Item()], expected=False)
     assert not call_back.called.is_set()  # an item is nobody's business
+
+
+@pytest.mark.parametrize("where", ["function", "field", "hash", "eq", "del"])
+def test_no_lock_is_held_in_the_code_of_a_key(drive, keyed, call_back, where):
+    ran = []
+
+    def reach(place):
+        if place == where:
+            call_back()
+
+    class Key:
+        def __hash__(self):
+            reach("hash")
+            return 1
+
+        def __eq__(self, other):
+            reach("eq")
+            return True
+
+        def __del__(self):
+            reach("del")
+
+    class Item:
+        @property
+        def key(self):
+            reach("field")
+            return Key()
+
+    def key_of(item):
+        reach("function")
+        return Key()
+
+    def logic(slot_data, policy_message, worker_state):
+        ran.append(1)
+        if len(ran) == 1:  # its lane is there until the retry: the next key finds it
+            raise OSError
+
+    flow = keyed(logic, 2, key="key" if where == "field" else key_of)
+    flow.set_error_handler(ErrorHandler("retry", retry_delay=0.05))
+    ends = drive(flow, [Item() for _ in range(3)])
+    assert (ends, len(ran)) == ([("completed", None)] * 3, 4)
 
 
 @pytest.mark.parametrize("line", ["of exec", "of a wait"])

@@ -9,7 +9,7 @@ something arrived, one that said yes and consumed, when its activation ended.
 from cpython.object cimport PyObject
 from libc.stdlib cimport malloc
 
-from routilux._core.status cimport POLICY_CALLABLE, POLICY_CUSTOM
+from routilux._core.status cimport POLICY_CALLABLE, POLICY_CUSTOM, POLICY_KEYED
 from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock
 from routilux._core.job cimport owner_t
 from routilux._core.group cimport JobGroup, new_group
@@ -19,6 +19,7 @@ from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry
 from routilux._core.frame cimport set_context
 from routilux._core.engine cimport Engine, zero
 from routilux._core.view cimport QueueView
+from routilux._core.key cimport ask__key
 
 
 cdef int give(PyObject** place, object value) except -1:
@@ -53,9 +54,12 @@ cdef int form_group(activation_t* act) except -1:
 cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
     # Asks a Python policy. It consumes through views; what it takes is claimed by this
     # activation, whatever it answers.
-    cdef dict views = worker.views(node)
+    cdef dict views
     cdef effects_t fx
     cdef bint yes
+    if act.cell.policy.kind == POLICY_KEYED:
+        return ask__key(worker, act, node)
+    views = worker.views(node)
     data = message = None
     set_context(NULL)
     if act.cell.policy.kind == POLICY_CUSTOM:

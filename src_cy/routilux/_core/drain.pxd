@@ -7,6 +7,7 @@ from routilux._core.status cimport JOB_PENDING, JOB_RUNNING, OWNER_JOB
 from routilux._core.platform cimport rlx_wall_ns
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.ledger cimport effects_t
+from routilux._core.lane cimport laned_t
 from routilux._core.routine cimport cell_t
 from routilux._core.slot cimport entry_t, slot_t
 from routilux._core.worker cimport WorkerCore, activation_t
@@ -72,16 +73,26 @@ cdef void take_entry(
     WorkerCore worker, slot_t* slot, entry_t* entry, effects_t* fx
 ) noexcept nogil
 
+# The same for an item in a lane, and for the oldest one wherever it lies.
+cdef void take_laned(
+    WorkerCore worker, laned_t* laned, entry_t* entry, effects_t* fx
+) noexcept nogil
+cdef void take_oldest(
+    WorkerCore worker, slot_t* slot, entry_t* entry, effects_t* fx
+) noexcept nogil
+
+# A routine with a key: an item of the lane that has been ready longest becomes the
+# activation's, or the oldest one of a slot that no key could be had for.
+cdef void take_lane(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil
+cdef void take_unkeyed(
+    WorkerCore worker, activation_t* act, slot_t* slot, effects_t* fx
+) noexcept nogil
+
 # Makes room in act.entries for `n` more; -1: no memory.
 cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil
 
 # Sets act.owner and act.held from act.entries and marks the jobs as running.
 cdef void claim_owner(activation_t* act) noexcept nogil
 
-# Wakes a thread that sleeps in emit() and may run the cell, which got ready.
-cdef void wake_helper(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil
-
 # Looks again at async routines that are held because a slot that they feed was full.
 cdef void recheck_held(WorkerCore worker, effects_t* fx) noexcept nogil
-
-cdef void wake_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil

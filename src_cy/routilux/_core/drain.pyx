@@ -20,15 +20,17 @@ from routilux._core.status cimport (
     POLICY_CUSTOM,
     POLICY_IMMEDIATE,
     POLICY_INTERVAL,
-    TIMER_CHECK,
+    POLICY_KEYED,
 )
-from routilux._core.platform cimport WAIT_HELP, rlx_incref, rlx_load, waiter_pick, waiter_t
+from routilux._core.platform cimport rlx_load
 from routilux._core.job cimport owner_t
-from routilux._core.count cimport litter, park, unpark
+from routilux._core.count cimport litter, unpark
 from routilux._core.slot cimport slot_at, slot_take
+from routilux._core.lane cimport lane_begin, lane_take
 from routilux._core.activation cimport policy_fires
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation
+from routilux._core.park cimport park_rest, wake_helper, wake_slot
 
 cdef void recheck(
     WorkerCore worker, cell_t* cell, cell_t* after, effects_t* fx
@@ -45,6 +47,10 @@ cdef void recheck(
         return
     if kind == POLICY_IMMEDIATE:
         fires = True
+    elif kind == POLICY_KEYED:
+        fires = may_move(cell)
+        if not fires:
+            return          # the end of an activation will move it, or who asks
     elif kind >= POLICY_CUSTOM:
         fires = not cell.stale
     elif cell.flush and kind == POLICY_BATCH:
@@ -70,6 +76,18 @@ cdef void recheck(
             wake_helper(worker, cell, fx)
     else:
         park_rest(worker, cell, fx)
+
+
+cdef bint may_move(cell_t* cell) noexcept nogil:
+    # A routine with a key: a lane is ready, or there are keys to be asked for.
+    cdef int i
+    if cell.lanes.ready_head != NULL:
+        return True
+    if not cell.lanes.asking:
+        for i in range(cell.n_slots):
+            if cell.slots[i].size:
+                return True
+    return False
 
 
 cdef bint is_held(WorkerCore worker, cell_t* cell) noexcept nogil:
@@ -99,67 +117,6 @@ cdef void recheck_held(WorkerCore worker, effects_t* fx) noexcept nogil:
     for i in range(worker.n_cells):
         if worker.cells[i].held:
             recheck(worker, &worker.cells[i], worker.ready_tail, fx)
-
-
-cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil:
-    cdef slot_t* slot
-    cdef int i
-    cdef int64_t when = 0
-    for i in range(cell.n_slots):
-        slot = &cell.slots[i]
-        while slot.parked < slot.size:
-            slot.parked += 1
-            park(worker.ledger, slot_at(slot, slot.parked - 1).owner, fx)
-        if slot.size and worker.slot_waiters.head != NULL:
-            wake_slot(worker, slot, fx)
-    if cell.timed or cell.held or cell.policy.wait_ns == 0:
-        return
-    if cell.policy.kind == POLICY_INTERVAL:
-        when = cell.policy.last_ns + cell.policy.wait_ns
-    else:
-        when = oldest_stamp(cell) + cell.policy.wait_ns
-    i = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
-    if i >= 0:
-        rlx_incref(<PyObject*>worker)
-        cell.timed = True
-        worker.timers += 1
-        if i:
-            fx.nudge = True
-
-
-cdef int64_t oldest_stamp(cell_t* cell) noexcept nogil:
-    cdef int64_t oldest = 0, stamp
-    cdef int i
-    for i in range(cell.n_slots):
-        if cell.slots[i].size:
-            stamp = <int64_t>slot_at(&cell.slots[i], 0).stamp
-            if oldest == 0 or stamp < oldest:
-                oldest = stamp
-    return oldest
-
-
-cdef void wake_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
-    # A queue that is half empty is worth a hand-off; one whose routine does not fire
-    # will not get emptier, so any room counts.
-    cdef waiter_t* waiter = worker.slot_waiters.head
-    cdef waiter_t* following
-    if slot.size >= slot.bound or (slot.parked < slot.size and slot.size > slot.bound // 2):
-        return
-    while waiter != NULL:
-        following = waiter.next
-        if waiter.target == <void*>slot:
-            waiter_pick(&worker.slot_waiters, waiter, &fx.wake)
-        waiter = following
-
-
-cdef void wake_helper(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil:
-    # Something got ready while a thread sleeps in emit(): it may be the last thread of
-    # the pool, so it is woken to help.
-    cdef waiter_t* waiter = worker.slot_waiters.head
-    while waiter != NULL and (waiter.kind != WAIT_HELP or waiter.rank > cell.rank):
-        waiter = waiter.next
-    if waiter != NULL:
-        waiter_pick(&worker.slot_waiters, waiter, &fx.wake)
 
 
 cdef bint take(
@@ -207,6 +164,13 @@ cdef bint take_cell(
     act.cell = cell
     if cell.policy.kind == POLICY_IMMEDIATE:
         take__immediate(worker, cell, act, fx)
+    elif cell.policy.kind == POLICY_KEYED:
+        if cell.lanes.ready_head != NULL:
+            take_lane(worker, act, fx)
+        elif may_move(cell):
+            act.asks = cell.lanes.asking = True
+        else:
+            return False
     elif cell.policy.kind >= POLICY_CUSTOM:
         act.asks = cell.asking = True
         cell.stale = True
@@ -238,10 +202,31 @@ cdef inline void take__immediate(
         slot = &cell.slots[oldest]
     take_entry(worker, slot, &entry, fx)
     act.slot_index = oldest
+    claim_item(act, &entry)
+
+
+cdef inline void claim_item(activation_t* act, entry_t* entry) noexcept nogil:
     act.item = entry.item
     act.owner = entry.owner
     act.held = 1
     has_begun(entry.owner)
+
+
+cdef void take_lane(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:
+    cdef entry_t entry
+    act.lane = lane_begin(act.cell.lanes)
+    act.slot_index = act.lane.head.slot.index
+    take_laned(worker, act.lane.head, &entry, fx)
+    claim_item(act, &entry)
+
+
+cdef void take_unkeyed(
+    WorkerCore worker, activation_t* act, slot_t* slot, effects_t* fx
+) noexcept nogil:
+    cdef entry_t entry
+    act.slot_index = slot.index
+    take_entry(worker, slot, &entry, fx)
+    claim_item(act, &entry)
 
 
 cdef bint take__compiled(
@@ -298,6 +283,35 @@ cdef void take_entry(
         wake_slot(worker, slot, fx)
     if worker.n_held and slot.size == slot.bound - 1:
         recheck_held(worker, fx)
+
+
+cdef void take_laned(
+    WorkerCore worker, laned_t* laned, entry_t* entry, effects_t* fx
+) noexcept nogil:
+    # The same for one that waits in a lane.
+    cdef slot_t* slot = laned.slot
+    cdef cell_t* cell = <cell_t*>slot.cell
+    cdef bint parked = laned.parked
+    lane_take(cell.lanes, laned, entry, fx)
+    cell.total -= 1
+    worker.queued -= 1
+    if slot.size == slot.bound:
+        worker.n_crowded -= 1
+    if parked:
+        unpark(worker.ledger, entry.owner, fx)
+    if worker.slot_waiters.head != NULL:
+        wake_slot(worker, slot, fx)
+    if worker.n_held and slot.size == slot.bound - 1:
+        recheck_held(worker, fx)
+
+
+cdef void take_oldest(
+    WorkerCore worker, slot_t* slot, entry_t* entry, effects_t* fx
+) noexcept nogil:
+    if slot.laned:
+        take_laned(worker, (<cell_t*>slot.cell).lanes.columns[slot.index].oldest, entry, fx)
+    else:
+        take_entry(worker, slot, entry, fx)
 
 
 cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil:

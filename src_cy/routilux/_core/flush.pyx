@@ -18,9 +18,11 @@ from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecr
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.group cimport JobGroup, jobs_of
 from routilux._core.slot cimport slot_at, slot_t
+from routilux._core.lane cimport laned_t
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation
-from routilux._core.drain cimport push_ready, recheck, wake_helper
+from routilux._core.park cimport wake_helper
+from routilux._core.drain cimport push_ready, recheck
 
 
 cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil:
@@ -99,21 +101,36 @@ cdef tuple parked_in(WorkerCore worker):
     cdef dict found = {}
     for i in range(worker.n_slots):
         slot = &worker.slots[i]
-        n = slot.parked
+        n = slot.parked + slot.laned
         owners = <PyObject**>malloc((n + 1) * sizeof(PyObject*))
         if owners == NULL:
             raise MemoryError()
         rlx_lock(&worker.lock)
-        n = min(n, slot.parked)
-        for k in range(n):
-            owners[k] = slot_at(slot, k).owner.obj
-            rlx_incref(owners[k])
+        n = list_parked(slot, owners, n)
         rlx_unlock(&worker.lock)
         for k in range(n):
             note_parked(found, owners[k], slot)
             rlx_xdecref(owners[k])
         free(owners)
     return list(found), list(found.values())
+
+
+cdef Py_ssize_t list_parked(slot_t* slot, PyObject** owners, Py_ssize_t most) noexcept nogil:
+    cdef laned_t* laned = NULL
+    cdef Py_ssize_t k, n = 0
+    if slot.laned:
+        laned = (<cell_t*>slot.cell).lanes.columns[slot.index].oldest
+    while laned != NULL and n < most:
+        if laned.parked:
+            owners[n] = laned.entry.owner.obj
+            n += 1
+        laned = laned.younger
+    for k in range(min(slot.parked, most - n)):
+        owners[n] = slot_at(slot, k).owner.obj
+        n += 1
+    for k in range(n):
+        rlx_incref(owners[k])
+    return n
 
 
 cdef int note_parked(dict found, PyObject* obj, slot_t* slot) except -1:

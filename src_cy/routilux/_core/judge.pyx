@@ -17,6 +17,7 @@ from routilux._core.status cimport (
     OUTCOME_ASIDE,
     OUTCOME_FAILED,
     OUTCOME_OK,
+    POLICY_KEYED,
     TIMER_RETRY,
 )
 from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
@@ -72,7 +73,8 @@ cdef void fail_bare(WorkerCore worker, activation_t* act) noexcept:
 cdef int judge__policy(WorkerCore worker, activation_t* act, BaseException error) except -1:
     # A policy that raises can't be asked again about the same items: their jobs fail.
     cdef effects_t fx
-    cdef Node node = <Node>act.cell.node
+    if act.cell.policy.kind == POLICY_KEYED:
+        return judge__key(worker, act, error)
     zero(&fx)
     rlx_lock(&worker.lock)
     act.asks = act.cell.asking = False
@@ -117,11 +119,20 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     return OUTCOME_FAILED
 
 
-cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except -1:
+cdef int judge__key(WorkerCore worker, activation_t* act, BaseException error) except -1:
+    # Like an error of logic, but an item's key is the same the next time: no retry.
+    act.failures += 1
+    verdict, _ = decide(worker, act, error)
+    if act.owner == NULL or verdict in ("stop", "retry"):
+        return fail_all(worker, act, error)
+    return go_on(worker, act, verdict, error)
+
+
+cdef tuple decide(WorkerCore worker, activation_t* act, BaseException error):
+    # What the error handler says: (verdict, seconds until a retry).
     cdef Node node = <Node>act.cell.node
     verdict = "stop"
     delay = 0.0
-    act.failures += 1
     if node.handler is not None:
         try:
             decided, seconds = node.handler.decide(error, act.failures)
@@ -136,15 +147,26 @@ cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except
                     worker.ident.flow_id,
                 ),
             )
+    return verdict, delay
+
+
+cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except -1:
+    act.failures += 1
+    verdict, delay = decide(worker, act, error)
     if verdict == "retry" and is_over(worker, act.owner):
         verdict = "stop"        # its job ended meanwhile: nothing to try again for
     if verdict == "retry":
         return wait_to_retry(worker, act, delay)
     if HOOKED:
         status = "failed" if verdict == "stop" else "error_continued"
-        end__hooked(worker, act, node, status, error)
+        end__hooked(worker, act, <Node>act.cell.node, status, error)
     if verdict == "stop":
         return fail_all(worker, act, error)
+    return go_on(worker, act, verdict, error)
+
+
+cdef int go_on(WorkerCore worker, activation_t* act, verdict, error) except -1:
+    cdef Node node = <Node>act.cell.node
     name = "skipped" if verdict == "skip" else "error_continued"
     reason = error_of(error, node.routine_id)
     log_safely(

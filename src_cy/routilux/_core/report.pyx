@@ -34,7 +34,7 @@ def holders(WorkerCore worker):
             )
         for i in range(cell.n_slots):
             rlx_lock(&worker.lock)
-            size = cell.slots[i].size
+            size = cell.slots[i].size + cell.slots[i].laned
             rlx_unlock(&worker.lock)
             if size:
                 texts.append(
@@ -61,6 +61,7 @@ def debug(WorkerCore worker):
                 "running": worker.cells[i].running,
                 "ready": worker.cells[i].ready,
                 "held": worker.cells[i].held,
+                "lanes": 0 if worker.cells[i].lanes == NULL else worker.cells[i].lanes.n_lanes,
                 "flush": worker.cells[i].flush,
                 "parked": worker.cells[i].slots[0].parked if worker.cells[i].n_slots else 0,
             }
@@ -84,7 +85,7 @@ cdef dict row(WorkerCore worker, Node node):
     meter = cell.meter[0]
     depth = cell.total
     for i in range(cell.n_slots):
-        peak = max(peak, cell.slots[i].peak)
+        peak = max(peak, cell.slots[i].peak + cell.slots[i].laned)
         dropped += cell.slots[i].n_dropped
     rlx_unlock(&worker.lock)
     return {

@@ -42,7 +42,7 @@ from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, release
 from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
 from routilux._core.routine cimport Node
-from routilux._core.drain cimport place_behind, recheck, take_entry
+from routilux._core.drain cimport place_behind, recheck, take_oldest
 from routilux._core.settle cimport all_blocked, is_stuck
 from routilux._core.frame cimport current_frame, depth_of, pump_engine
 from routilux._core.engine cimport Engine, zero
@@ -155,7 +155,7 @@ cdef PyObject* label_of(slot_t* slot) noexcept nogil:
 
 cdef void drop_oldest(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
     cdef entry_t oldest
-    take_entry(worker, slot, &oldest, fx)
+    take_oldest(worker, slot, &oldest, fx)
     litter(fx, oldest.item)
     release(worker.ledger, oldest.owner, 1, fx)
 
@@ -164,7 +164,8 @@ cdef object slot_full(WorkerCore worker, slot_t* slot, str why):
     cdef Node node = <Node>(<cell_t*>slot.cell).node
     return SlotQueueFullError(
         f"Slot {node.slot_names[slot.index]!r} of routine {node.routine_id!r} in flow"
-        f" {worker.ident.flow_id!r} is full (max_queue_length={slot.bound}): {why}"
+        f" {worker.ident.flow_id!r} is full (max_queue_length={slot.bound + slot.laned}):"
+        f" {why}"
     )
 
 

@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint64_t
 from routilux._core.job cimport owner_t
 from routilux._core.slot cimport slot_t
 from routilux._core.activation cimport policy_t
+from routilux._core.lane cimport lanes_t
 
 # One event of one cell: where its items go. Resolved when the worker is made.
 ctypedef struct event_t:
@@ -34,7 +35,8 @@ ctypedef struct cell_t:
     int rank                 # distance from the sources of the flow; set once
     bint straight            # one slot, one item, one activation at a time; set once
     policy_t policy
-    Py_ssize_t total         # items queued in all slots
+    lanes_t* lanes           # NULL: a routine without a key; set once
+    Py_ssize_t total         # items queued in all slots, in lanes too
     uint64_t stamp           # of the last arrival
     Py_ssize_t limit         # activations at a time; set once
     Py_ssize_t running       # activations going on, coroutines and waiting retries too
@@ -82,6 +84,7 @@ cdef class Node:
     cdef readonly dict slot_index        # name -> index
     cdef readonly dict event_index       # name -> index
     cdef readonly object concurrency     # activations at a time; None: the pool's size
+    cdef readonly object key             # a field's name or a callable; None: no key
     cdef bint by_slot                    # logic takes one list a slot, then keywords
     cdef tuple keywords                  # of "policy_message", "worker_state": wanted ones
     cdef policy_t template

@@ -18,7 +18,9 @@ from routilux._core.status cimport (
     FORM_GENERATOR,
     POLICY_ALL_READY,
     POLICY_BATCH,
+    POLICY_IMMEDIATE,
     POLICY_INTERVAL,
+    POLICY_KEYED,
     POLICY_NONE,
 )
 from routilux._core.activation cimport Policy, policy_template
@@ -108,7 +110,10 @@ cdef class Node:
         for i, label in enumerate(self.labels):
             self.label_at[<int>i] = <PyObject*>label
         self.concurrency = routine._concurrency
+        self.key = routine._concurrency_key
         policy_template(self.policy, &self.template)
+        if self.key is not None and self.template.kind == POLICY_IMMEDIATE:
+            self.template.kind = POLICY_KEYED
         self.message = self.partial_message = {}
         if isinstance(self.policy, Policy):
             policy = self.policy
@@ -131,6 +136,8 @@ cdef class Node:
             return f"batch_size waits for {self.template.batch} items in every slot"
         if self.template.kind == POLICY_INTERVAL:
             return "time_interval waits for its timer"
+        if self.template.kind == POLICY_KEYED:
+            return "items of one key wait for each other"
         return "its policy has not activated it"
 
 

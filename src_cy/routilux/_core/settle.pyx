@@ -22,7 +22,9 @@ from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
 from routilux._core.slot cimport entry_t, slot_at, slot_has_room, slot_t
-from routilux._core.drain cimport place_behind, recheck, recheck_held, wake_slot
+from routilux._core.lane cimport lane_end, laned_t
+from routilux._core.park cimport wake_slot
+from routilux._core.drain cimport place_behind, recheck, recheck_held, take_laned
 
 
 cdef void settle(
@@ -33,6 +35,8 @@ cdef void settle(
     cdef Py_ssize_t i
     cell.running -= 1
     worker.running -= 1
+    if act.lane != NULL:
+        lane_end(cell.lanes, act.lane, fx)
     if act.began:
         measure(act)
     if act.owner != NULL:
@@ -145,6 +149,8 @@ cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(worker.n_slots):
         slot = &worker.slots[i]
+        if slot.laned:
+            purge_lanes(worker, slot, fx)
         if slot.size and not slot.inert:
             purge_slot(worker, slot, fx)
     if worker.n_held:
@@ -185,6 +191,22 @@ cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept no
         return
     if cell.total == 0:
         cell.flush = 0
+
+
+cdef void purge_lanes(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+    cdef laned_t* laned = (<cell_t*>slot.cell).lanes.columns[slot.index].oldest
+    cdef laned_t* younger
+    cdef entry_t entry
+    while laned != NULL:
+        younger = laned.younger
+        if is_dead(laned.entry.owner):
+            take_laned(worker, laned, &entry, fx)
+            litter(fx, entry.item)
+            release(worker.ledger, entry.owner, 1, fx)
+            slot.n_dropped += 1
+            worker.n_dropped += 1
+            fx.n_dropped += 1
+        laned = younger
 
 
 cdef void clear(activation_t* act) noexcept:

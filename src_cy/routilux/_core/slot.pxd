@@ -18,9 +18,10 @@ ctypedef struct slot_t:
     Py_ssize_t cap           # a power of two, or 0 before the first item
     Py_ssize_t head          # index of the oldest entry
     Py_ssize_t size
-    Py_ssize_t bound         # max_queue_length
+    Py_ssize_t bound         # max_queue_length, less what is laned
     Py_ssize_t parked        # the oldest so many were told "not yet" by the policy
-    Py_ssize_t peak          # highest size seen
+    Py_ssize_t peak          # highest size seen, less what is laned now
+    Py_ssize_t laned         # items that left the ring for lanes, and count all the same
     int64_t n_put            # items ever accepted
     int64_t n_dropped        # items dropped by the overflow rule or with their job
     int overflow             # OverflowRule; set once

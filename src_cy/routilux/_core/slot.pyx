@@ -215,7 +215,7 @@ cdef class Slot:
         """Return how many items are queued."""
         cdef Py_ssize_t size
         rlx_lock(self.lock)
-        size = self.queue.size
+        size = self.queue.size + self.queue.laned
         rlx_unlock(self.lock)
         return size
 

@@ -30,6 +30,7 @@ cdef enum PolicyKind:
     POLICY_INTERVAL
     POLICY_CUSTOM     # a Python predicate; the core takes all that is queued
     POLICY_CALLABLE   # a Python policy that consumes through its slot views
+    POLICY_KEYED      # immediate, one item of a key at a time
 
 cdef enum LogicForm:
     FORM_LOGIC            # logic(slot_data, policy_message, worker_state), or by slot

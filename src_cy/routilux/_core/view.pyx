@@ -6,12 +6,14 @@ what anybody else consumes is settled at once, so its job can end.
 """
 
 cimport cython
+from libc.stdlib cimport free, malloc
 
-from routilux._core.platform cimport rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
 from routilux._core.ledger cimport effects_t
 from routilux._core.count cimport release
-from routilux._core.slot cimport entry_t
-from routilux._core.drain cimport claim_room, take_entry
+from routilux._core.slot cimport entry_t, slot_at, slot_t
+from routilux._core.lane cimport laned_t, lanes_t
+from routilux._core.drain cimport claim_room, take_oldest
 from routilux._core.engine cimport Engine, zero
 
 
@@ -28,9 +30,11 @@ cdef class QueueView(Slot):
         zero(&fx)
         rlx_lock(&worker.lock)
         claim = self.claim
-        if self.queue.size and (claim == NULL or claim_room(claim, 1, claim.cell.n_slots) == 0):
-            got = 1
-            take_entry(worker, self.queue, &entry, &fx)
+        got = self.queue.size > 0 or self.queue.laned > 0
+        if got and claim != NULL and claim_room(claim, 1, claim.cell.n_slots) < 0:
+            got = 0
+        if got:
+            take_oldest(worker, self.queue, &entry, &fx)
             item[0] = entry.item
             if claim != NULL:
                 entry.item = NULL
@@ -42,10 +46,47 @@ cdef class QueueView(Slot):
         (<Engine>worker.engine).apply(worker, &fx)
         return got
 
+    def peek_all_new(self):
+        cdef lanes_t* lanes = (<cell_t*>self.queue.cell).lanes
+        cdef list items = []
+        cdef PyObject** found
+        cdef Py_ssize_t i, n = 0, most = len(self)
+        if lanes == NULL:
+            return Slot.peek_all_new(self)
+        found = <PyObject**>malloc((most + 1) * sizeof(PyObject*))
+        if found == NULL:
+            raise MemoryError()
+        rlx_lock(self.lock)
+        n = list_items(self.queue, lanes, found, most)
+        rlx_unlock(self.lock)
+        for i in range(n):
+            items.append(<object>found[i])
+            rlx_xdecref(found[i])
+        free(found)
+        return items
+
     def enqueue(self, data, emitted_from="", emitted_at=None):
         raise RuntimeError(
             f"slot {self.name!r} belongs to a running worker: post() to it, or emit"
         )
+
+
+cdef Py_ssize_t list_items(
+    slot_t* slot, lanes_t* lanes, PyObject** found, Py_ssize_t most
+) noexcept nogil:
+    # What waits in lanes is older than what the ring holds.
+    cdef laned_t* laned = lanes.columns[slot.index].oldest
+    cdef Py_ssize_t i, n = 0
+    while laned != NULL and n < most:
+        found[n] = laned.entry.item
+        laned = laned.younger
+        n += 1
+    for i in range(min(slot.size, most - n)):
+        found[n] = slot_at(slot, i).item
+        n += 1
+    for i in range(n):
+        rlx_incref(found[i])
+    return n
 
 
 cdef QueueView view_of(WorkerCore worker, Node node, int index):

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from routilux._core.platform cimport rlx_lock_t, waiters_t
 from routilux._core.job cimport Ident, owner_t
+from routilux._core.lane cimport lane_t
 from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.slot cimport entry_t, slot_t
 from routilux._core.routine cimport Plan, cell_t, event_t
@@ -18,8 +19,9 @@ ctypedef struct activation_t:
     Py_ssize_t held          # counts of the owner that end with it
     uint64_t tag             # number of the activation in its worker
     bint partial             # a flushed batch
-    bint asks                # a Python policy has yet to decide
+    bint asks                # a Python policy, or key function, has yet to answer
     int slot_index           # immediate: the slot of the item
+    lane_t* lane             # of the item; NULL: it has no key
     PyObject* item           # immediate: the item; owned
     entry_t* entries         # else: what was taken, slot by slot; owned memory
     Py_ssize_t* counts       # else: items of each slot; in the same block

@@ -17,8 +17,14 @@ from routilux._core.platform cimport (
     rlx_unlock,
     rlx_xdecref,
 )
+from routilux._core.lane cimport lanes_free, lanes_new
 from routilux._core.slot cimport Slot, slot_free
-from routilux._core.status cimport POLICY_IMMEDIATE, POLICY_NONE, WORKER_RUNNING
+from routilux._core.status cimport (
+    POLICY_IMMEDIATE,
+    POLICY_KEYED,
+    POLICY_NONE,
+    WORKER_RUNNING,
+)
 from routilux._core.routine cimport Node, meter_t
 
 from routilux._core.slot import OVERFLOW_RULES
@@ -116,6 +122,10 @@ cdef class WorkerCore:
             cell.events = event
             cell.n_slots = len(node.slots)
             cell.n_events = len(node.event_index)
+            if cell.policy.kind == POLICY_KEYED:
+                cell.lanes = lanes_new(cell.n_slots)
+                if cell.lanes == NULL:
+                    raise MemoryError("no memory for the lanes of a routine")
             if metered:
                 cell.meter = <meter_t*>calloc(1, sizeof(meter_t))
                 if cell.meter == NULL:
@@ -160,6 +170,8 @@ cdef class WorkerCore:
             for i in range(self.n_cells):
                 rlx_xdecref(self.cells[i].shell)
                 rlx_xdecref(self.cells[i].message)
+                if self.cells[i].lanes != NULL:
+                    lanes_free(self.cells[i].lanes, self.cells[i].n_slots)
                 free(self.cells[i].meter)
         free(self.cells)
         free(self.slots)

@@ -1,0 +1,1 @@
+"""Asking for keys; nothing of it is visible to Python."""

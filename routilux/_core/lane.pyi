@@ -1,0 +1,1 @@
+"""Lanes; nothing of it is visible to Python."""

@@ -1,0 +1,1 @@
+"""Parking; nothing of it is visible to Python."""
