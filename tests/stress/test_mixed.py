@@ -1,10 +1,11 @@
 """Random flows under random load, then the books are balanced.
 
 Each round draws a flow from its seed: chains, fan-out, joins, batches, coroutines,
-narrow slots; logic that fails now and then; some workers; some posting threads that
-cancel now and then. Every item carries unique numbers, so at the end of a round:
-every accepted job ended exactly once, nothing was seen twice, and nothing of a
-completed job was lost.
+narrow slots, routines with a key; logic and keys that fail now and then; some workers;
+some posting threads that cancel now and then. Every item carries unique numbers, so at
+the end of a round: every accepted job ended exactly once, nothing was seen twice,
+nothing of a completed job was lost, and no two activations of a key overlapped, or
+overtook each other where they came from one thread.
 
 ROUTILUX_STRESS_SECONDS lengthens the run (10 by default); ROUTILUX_STRESS_SEED
 repeats one round, whose seed the failing assertion names.
@@ -18,6 +19,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 
@@ -35,6 +37,7 @@ SECONDS = float(os.environ.get("ROUTILUX_STRESS_SECONDS", "10"))
 SEED = os.environ.get("ROUTILUX_STRESS_SEED")
 WAIT = 30.0
 FAILURE_RATE = 0.01
+KEYS = 7
 CANCEL_RATE = 0.01
 ENDS = {"completed", "failed", "cancelled"}
 
@@ -47,6 +50,8 @@ class Books:
         self.flaky = {}
         self.jobs = {}
         self.ended = []
+        self.lanes = {}
+        self.wrong = []
 
     def open(self, routine_id, slots, rng, numbers):
         for slot in slots:
@@ -69,9 +74,48 @@ class Books:
         for slot, found in numbers.items():
             self.seen[routine_id, slot].extend(found)
 
+    @contextmanager
+    def lane(self, routine_id, items, key, worker_state):
+        """Be in the lane of a key: alone, and in order if the poster fills it."""
+        if key is None:
+            yield
+            return
+        number = items[0]["numbers"][0]
+        place = (worker_state.worker_id, routine_id, number % KEYS)
+        lane = self.lanes.setdefault(place, {"inside": [], "last": {}})
+        lane["inside"].append(number)
+        if lane["inside"] != [number]:
+            self.wrong.append((*place, "overlap", list(lane["inside"])))
+        poster = number // self.each
+        if routine_id == "r0" and lane["last"].get(poster, -1) > number:
+            self.wrong.append((*place, "overtaken", lane["last"][poster], number))
+        lane["last"][poster] = number
+        try:
+            yield
+        finally:
+            lane["inside"].remove(number)
+
     def accept(self, number, job):
         self.jobs[number] = job
         job.add_done_callback(self.ended.append)
+
+
+def key_of(item):
+    """Tell items apart by their first number; of some there is no telling."""
+    number = item["numbers"][0]
+    if number % 97 == 13:
+        raise ValueError("no key")
+    return Key(number % KEYS)
+
+
+class Key(int):
+    """A key whose hash and equality are written in Python; most hashes collide."""
+
+    def __hash__(self):
+        return int(self) % 3
+
+    def __eq__(self, other):
+        return int(self) == int(other)
 
 
 def build_routine(books, routine_id, rng, numbers, *, join, retries):
@@ -85,6 +129,7 @@ def build_routine(books, routine_id, rng, numbers, *, join, retries):
     routine.add_event("output")
     books.open(routine_id, slots, rng, numbers)
     merge = rng.random() < 0.5
+    key = key_of if not join and not batch and rng.random() < 0.4 else None
 
     def work(slot_data):
         books.enter(routine_id, slot_data, retries)
@@ -95,11 +140,13 @@ def build_routine(books, routine_id, rng, numbers, *, join, retries):
             routine.emit("output", numbers=item["numbers"])
 
     def logic(slot_data, policy_message, worker_state):
-        work(slot_data)
+        with books.lane(routine_id, slot_data[slots[0]], key, worker_state):
+            work(slot_data)
 
     async def async_logic(slot_data, policy_message, worker_state):
-        await asyncio.sleep(0)
-        work(slot_data)
+        with books.lane(routine_id, slot_data[slots[0]], key, worker_state):
+            await asyncio.sleep(0)
+            work(slot_data)
 
     routine.set_logic(async_logic if rng.random() < 0.2 else logic)
     if join:
@@ -108,7 +155,9 @@ def build_routine(books, routine_id, rng, numbers, *, join, retries):
         routine.set_activation_policy(batch_size_policy(batch))
     else:
         routine.set_activation_policy(immediate_policy())
-    routine.set_concurrency(rng.choice([1, 1, 2, None]))
+    routine.set_concurrency(
+        rng.choice([2, 5, None] if key else [1, 1, 2, None]), key=key
+    )
     return routine
 
 
@@ -157,6 +206,7 @@ def run_round(seed, spawn):
     """Run one round; the flow and the books, when everything has ended."""
     rng, books = random.Random(seed), Books()
     posters, each = rng.randint(1, 4), rng.choice([10, 100, 400])
+    books.each = each
     flow = build_flow(books, rng, posters * each)
     sys.setswitchinterval(rng.choice([0.005, 1e-4, 1e-6]))
     runtime = Runtime(
@@ -184,6 +234,7 @@ def run_round(seed, spawn):
 def check(books, seed):
     """Balance the books of one round."""
     jobs = books.jobs
+    assert books.wrong == [], f"seed {seed}"
     assert {str(job.status) for job in jobs.values()} <= ENDS, f"seed {seed}"
     wrong = {job.error.type for job in jobs.values() if job.status == "failed"}
     assert wrong <= {"ValueError", "SystemExit"}, f"seed {seed}: failed by {wrong}"
