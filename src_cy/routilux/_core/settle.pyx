@@ -217,6 +217,7 @@ cdef void clear(activation_t* act) noexcept:
     cdef entry_t* entries = act.entries
     cdef Py_ssize_t i, n = act.n_entries
     act.item = act.slot_data = act.message = NULL
+    act.lane = NULL
     act.entries = NULL
     act.n_entries = act.cap_entries = 0
     free(act.counts)
