@@ -25,6 +25,8 @@ ITEMS = 10_000
 TRIPS = 500
 BUFFERS = 32
 NAPS = 32
+KEYS = 1_000
+KEYED_NAP = 0.002
 IDLE_POSTS = 200
 IDLE_SECONDS = 0.002
 HELD = 100_000
@@ -154,6 +156,38 @@ def napping(rounds: int) -> Iterator[Row]:
     note = f"an executor: {median(theirs):.3f} s"
     what = "32 posts of 0.2 s sleep, set_concurrency(None)"
     yield Row(what, median(ours), ours, "s", "<= 0.25", note)
+
+
+def keyed(rounds: int) -> Iterator[Row]:
+    """Logic that sleeps, one item of a key at a time, eight keys at a time."""
+    seen: dict[int, list[int]] = {key: [] for key in range(KEYS)}
+
+    def logic(slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        (item,) = slot_data["input"]
+        time.sleep(KEYED_NAP)
+        seen[item["value"] % KEYS].append(item["value"])
+
+    routine = flows.routine_of(logic)
+    routine.set_concurrency(8, key=lambda item: item["value"] % KEYS)
+    flow, items = Flow(), flows.items_of(2 * KEYS)
+    flow.add_routine(routine, "0")
+    case = flows.Case(flow, ["0"], partial(flows.call_each, [logic]), [], [])
+    with running(case, pool=8) as runtime, ThreadPoolExecutor(8) as executor:
+        ours, theirs = interleave(
+            rounds,
+            partial(driving.post_all, runtime, case, items),
+            partial(
+                driving.submit_all, executor, [lambda *_: time.sleep(KEYED_NAP)], items
+            ),
+        )
+    once = {key: [key, key + KEYS] for key in range(KEYS)}
+    if any(seen[key] != once[key] * (rounds + 1) for key in range(KEYS)):
+        raise RuntimeError("items of a key are missing or out of order")
+    ideal = len(items) * KEYED_NAP / 8
+    totals = [seconds / ideal for seconds in ours]
+    note = f"an executor without keys: {median(theirs) / ideal:.2f}"
+    what = "1000 keys, 8 at a time, 2 ms each, total / ideal"
+    yield Row(what, median(totals), totals, "", "<= 1.15", note)
 
 
 def posters(rounds: int) -> Iterator[Row]:
@@ -291,6 +325,6 @@ TOPICS: dict[str, Callable[[int], Iterator[Row]]] = {
     function.__name__: function
     for function in (
         *(chain, single, round_trip, posters),
-        *(hashing, napping, idle_start, memory),
+        *(hashing, napping, keyed, idle_start, memory),
     )
 }
