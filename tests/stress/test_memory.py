@@ -1,5 +1,7 @@
 """A long run leaves nothing behind: memory stays flat, threads go home.
 
+Once with a plain routine, once with one that has a key, another key for each item.
+
 ROUTILUX_STRESS_POSTS lengthens the run (100 000 by default, 1000000 for a million).
 """
 
@@ -11,7 +13,7 @@ import textwrap
 
 import pytest
 
-# The first test to ask for `told` does the whole run.
+# The first test to ask for `told` of a kind does the whole run.
 pytestmark = pytest.mark.timeout(0)
 POSTS = int(os.environ.get("ROUTILUX_STRESS_POSTS", "100000"))
 TIMEOUT = 60 + POSTS / 5_000
@@ -30,13 +32,17 @@ SCRIPT = """
         return {task.name for task in Path("/proc/self/task").iterdir()}
 
     def logic(slot_data, policy_message, worker_state):
-        total[0] += slot_data["input"][0]["n"]
+        with lock:
+            total[0] += slot_data["input"][0]["n"]
 
     total, samples, posts = [0], [], int(sys.argv[1])
+    lock = threading.Lock()
     routine = Routine()
     routine.add_slot("input")
     routine.set_logic(logic)
     routine.set_activation_policy(immediate_policy())
+    if sys.argv[2] == "keyed":
+        routine.set_concurrency(2, key=lambda item: f"key {item['n']}")
     flow = Flow("flow")
     flow.add_routine(routine, "work")
     threads_before = threads()
@@ -63,13 +69,13 @@ SCRIPT = """
 """
 
 
-@pytest.fixture(scope="module")
-def told():
+@pytest.fixture(scope="module", params=["plain", "keyed"])
+def told(request):
     """Run the posts in a process of its own; what it measured."""
     if sys.platform != "linux":
         pytest.skip("reads /proc")
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(POSTS)],
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(POSTS), request.param],
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
