@@ -25,7 +25,11 @@ class Fetch(Routine):
         self.add_slot("url")
         self.add_event("page", ["text"])
         self.set_activation_policy(immediate_policy())
-        self.set_concurrency(None)
+        self.set_concurrency(None, key=self.host)
+
+    @staticmethod
+    def host(url: str) -> str:
+        return url.partition("/")[0]
 
     async def logic(
         self,

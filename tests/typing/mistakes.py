@@ -38,6 +38,9 @@ class Wrong(Routine):
         self.set_activation_policy(custom_policy(ready))  # error
         self.set_activation_policy(batch_size_policy("10"))  # error
         self.set_concurrency("all")  # error
+        self.set_concurrency(2, "user")  # error
+        self.set_concurrency(2, key=3)  # error
+        self.set_concurrency(2, key=lambda: "user")  # error
         self.set_error_handler(ErrorHandler("again"))  # error
         self.slots["input"] = Slot("input")  # error
 
