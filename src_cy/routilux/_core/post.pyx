@@ -89,12 +89,17 @@ cdef object unknown(what, name, names, where):
 cdef class RuntimeCore:
     """The compiled half of :class:`routilux.Runtime`."""
 
+    def __cinit__(self, *args, **kwargs):
+        # Nobody can pass it, so there is no way yet.
+        self.way_flow = self.way_routine = self.way_slot = MISSING
+
     def _attach(self, Control core):
         self.core = core
 
     def _forget_last_post(self):
         # Nothing of the user's outlives the runtime because it was posted last.
-        self.spare = self.way_flow = self.way_routine = self.way_slot = None
+        self.spare = None
+        self.way_flow = self.way_routine = self.way_slot = MISSING
 
     def post(
         self,

@@ -62,8 +62,7 @@ ctypedef struct cell_t:
 
 # A routine as the plan froze it; shared by all workers, read-only.
 cdef class Node:
-    cdef readonly int index
-    cdef readonly int rank
+    cdef readonly int index, rank
     cdef readonly str routine_id
     cdef readonly object routine
     cdef readonly object logic           # callable, or None
@@ -81,8 +80,7 @@ cdef class Node:
     cdef bint is_async                   # logic is a coroutine function
     cdef int form                        # LogicForm
     cdef bint gathers                    # a function yields: results of jobs are lists
-    cdef readonly dict slot_index        # name -> index
-    cdef readonly dict event_index       # name -> index
+    cdef readonly dict slot_index, event_index       # name -> index
     cdef readonly object concurrency     # activations at a time; None: the pool's size
     cdef readonly object key             # a field's name or a callable; None: no key
     cdef bint by_slot                    # logic takes one list a slot, then keywords
@@ -97,5 +95,4 @@ cdef class Plan:
     cdef readonly dict index             # routine_id -> index
     cdef dict by_routine                 # id(routine) -> index
     cdef readonly tuple edges            # (source, event index, target, slot index)
-    cdef Py_ssize_t n_slots              # of all nodes
-    cdef Py_ssize_t n_events
+    cdef Py_ssize_t n_slots, n_events    # of all nodes
