@@ -217,10 +217,12 @@ cdef int emit_c(
             cell.meter.items_out += 1
         rlx_unlock(&worker.lock)
         return 0
-    if frame != NULL and e.n_targets == 1 and not HOOKED and cell.meter == NULL:
+    if frame != NULL and e.n_targets == 1 and not HOOKED:
         rlx_lock(&worker.lock)
         if put_straight(worker, e.targets[0], <PyObject*>item, owner, frame):
             e.n_emitted += 1
+            if cell.meter != NULL:
+                cell.meter.items_out += 1
             rlx_unlock(&worker.lock)
             if worker.n_crowded:
                 relieve(worker, frame)

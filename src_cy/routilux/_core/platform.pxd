@@ -13,6 +13,7 @@ cdef extern from "rlx_platform.h" nogil:
     void rlx_fence()                 # what was stored before is seen before what is loaded after
     int64_t rlx_monotonic_ns()
     int64_t rlx_wall_ns()
+    int rlx_log2(int64_t n)
     const int RLX_FREE_THREADED
 
 cdef extern from "rlx_platform.h" nogil:

@@ -114,6 +114,17 @@ static inline int rlx_context_is(uint64_t thread, uint64_t version) {
 }
 #endif
 
+/* The position of the highest bit; 0 for 0 and 1. */
+static inline int rlx_log2(int64_t n) {
+#if defined(__GNUC__)
+    return n > 1 ? 63 - __builtin_clzll((unsigned long long)n) : 0;
+#else
+    int bit = 0;
+    while (n > 1) { n >>= 1; bit++; }
+    return bit;
+#endif
+}
+
 /* References by pointer: the ring, the job table and the timers hold raw ones. */
 static inline void rlx_incref(PyObject *o) { Py_INCREF(o); }
 static inline void rlx_xdecref(PyObject *o) { Py_XDECREF(o); }

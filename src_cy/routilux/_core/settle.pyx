@@ -17,8 +17,16 @@ from routilux._core.status cimport (
     OWNER_JOB,
     POLICY_NONE,
 )
-from routilux._core.platform cimport rlx_monotonic_ns, rlx_load, rlx_xdecref, waiter_pick, waiter_t
+from routilux._core.platform cimport (
+    rlx_load,
+    rlx_log2,
+    rlx_monotonic_ns,
+    rlx_xdecref,
+    waiter_pick,
+    waiter_t,
+)
 from routilux._core.job cimport JobContext
+from routilux._core.routine cimport meter_t
 from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
 from routilux._core.slot cimport entry_t, slot_at, slot_has_room, slot_t
@@ -38,7 +46,7 @@ cdef void settle(
     if act.lane != NULL:
         lane_end(cell.lanes, act.lane, fx)
     if act.began:
-        measure(act)
+        measure(act, rlx_monotonic_ns())
     if act.owner != NULL:
         release(worker.ledger, act.owner, act.held, fx)
     else:
@@ -54,17 +62,14 @@ cdef void settle(
     recheck(worker, cell, after, fx)
 
 
-cdef void measure(activation_t* act) noexcept nogil:
-    cdef int64_t ns = rlx_monotonic_ns() - act.began
-    cdef int bucket = 0
-    cdef int64_t rest = ns >> 1
-    while rest > 0:
-        bucket += 1
-        rest >>= 1
-    act.cell.meter.activations += 1
-    act.cell.meter.items_in += act.n_entries + (act.item != NULL)
-    act.cell.meter.busy_ns += ns
-    act.cell.meter.histogram[bucket] += 1
+cdef void measure(activation_t* act, int64_t now) noexcept nogil:
+    cdef meter_t* meter = act.cell.meter
+    cdef int64_t ns = now - act.began
+    act.began = 0
+    meter.activations += 1
+    meter.items_in += act.n_entries + (act.item != NULL)
+    meter.busy_ns += ns
+    meter.histogram[rlx_log2(ns)] += 1
 
 
 cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil:

@@ -53,7 +53,7 @@ cdef inline bint settle_straight(
     cdef cell_t* cell = act.cell
     cdef owner_t* owner = act.owner
     if (
-        not cell.straight or act.began or owner.parked or owner.kind != OWNER_JOB
+        not cell.straight or owner.parked or owner.kind != OWNER_JOB
         or cell.total and worker.slot_waiters.head != NULL
     ):
         return False
