@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from driving import Work, round_trips, submit_all, submit_each
+from driving import Work, post_many, round_trips, submit_all, submit_each
 from flows import Case, items_of
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -31,6 +31,18 @@ def bench_post_baseline(
 ) -> None:
     """A slowdown: the machine or Python got slower, routilux did not."""
     benchmark(baseline(single, items_of(count)))
+
+
+@counts
+def bench_post_many(
+    benchmark: BenchmarkFixture,
+    start: Callable[..., Runtime],
+    single: Case,
+    count: int,
+) -> None:
+    """A slowdown: to admit, queue or settle jobs in bulk costs more."""
+    benchmark(partial(post_many, start(single), single, items_of(count)))
+    assert single.is_complete(single.tallies, count)
 
 
 @few

@@ -36,6 +36,13 @@ def post_all(runtime: Runtime, case: Case, items: Sequence[Item]) -> None:
     finish(runtime)
 
 
+def post_many(runtime: Runtime, case: Case, items: Sequence[Item]) -> None:
+    """Post the items by one call for each entry, then wait for all jobs."""
+    for entry in case.entries:
+        runtime.post_many(case.flow.flow_id, entry, "input", items)
+    finish(runtime)
+
+
 def post_from(
     posters: Executor, runtime: Runtime, case: Case, shares: Sequence[Sequence[Item]]
 ) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 import driving
 import flows
-from rows import Row, check, each, interleave, ratio, running
+from rows import Row, Skipped, check, each, interleave, ratio, running
+from shapes import batching, fan_in, fan_out, functions
 
 from routilux import Flow, Runtime
 
@@ -35,25 +36,29 @@ STATM = Path("/proc/self/statm")
 
 def chain(rounds: int) -> Iterator[Row]:
     """A chain of ten: the price of a hop, of more threads, of monitoring."""
-    cases = [flows.chain(CHAIN) for _ in range(3)]
+    cases = [flows.chain(CHAIN) for _ in range(4)]
     items = flows.items_of(CHAIN_ITEMS)
     with (
         running(cases[0]) as plain,
         running(cases[1], pool=16) as wide,
         running(cases[2], enable_monitoring=True) as watched,
+        running(cases[3]) as bulk,
     ):
-        calls, two, sixteen, counted = interleave(
+        calls, many, two, sixteen, counted = interleave(
             rounds,
             partial(cases[0].feed, items),
+            partial(driving.post_many, bulk, cases[3], items),
             *(
                 partial(driving.post_all, runtime, case, items)
-                for runtime, case in zip((plain, wide, watched), cases, strict=True)
+                for runtime, case in zip((plain, wide, watched), cases, strict=False)
             ),
         )
     check(cases, CHAIN_ITEMS)
     hops = CHAIN * CHAIN_ITEMS
     note = f"{each(two, hops)} / {each(calls, hops)} a hop"
     yield ratio("chain of 10, post per item / nested calls", two, calls, "<= 1.4", note)
+    note = f"{each(many, hops)} a hop"
+    yield ratio("the same with post_many", many, calls, "<= 1.2", note)
     note = f"{each(sixteen, hops)} a hop with 16"
     yield ratio("thread_pool_size 16 / 2, chain", sixteen, two, "<= 1.1", note)
     note = f"{each(counted, hops)} a hop with it"
@@ -259,11 +264,10 @@ def percentile(values: list[float], percent: int) -> float:
     return sorted(values)[len(values) * percent // 100]
 
 
-def memory(rounds: int) -> Iterator[Row]:
+def memory(rounds: int) -> Iterator[Row | Skipped]:
     """Bytes for each item that is queued and each job that is not finished."""
     if not STATM.exists():
-        nan = float("nan")
-        yield Row("memory", nan, [], "B", "", "not measured: reads /proc")
+        yield Skipped("memory", "reads /proc, which this system has not")
         return
     count = max(1, rounds // 3)
     items, jobs = (
@@ -321,10 +325,11 @@ def used(traced: bool) -> int:
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-TOPICS: dict[str, Callable[[int], Iterator[Row]]] = {
+TOPICS: dict[str, Callable[[int], Iterator[Row | Skipped]]] = {
     function.__name__: function
     for function in (
         *(chain, single, round_trip, posters),
+        *(functions, fan_out, fan_in, batching),
         *(hashing, napping, keyed, idle_start, memory),
     )
 }

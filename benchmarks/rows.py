@@ -1,4 +1,4 @@
-"""The rows of the table that `ratios.py` prints, and the clock behind them.
+"""The rows of the tables, and the clock behind them.
 
 Times are wall clock. The contenders of a row take turns in one process, so that a busy
 machine disturbs all of them alike; a row is the ratio of their medians, and the ratios
@@ -31,6 +31,7 @@ class Row:
         unit: Empty for a ratio.
         limit: The value to reach, with "<=" or ">=" before it; empty for none.
         note: What the value was made of.
+        curve: Points (x, y) for a picture, where the value was read off a curve.
     """
 
     what: str
@@ -39,6 +40,7 @@ class Row:
     unit: str = ""
     limit: str = ""
     note: str = ""
+    curve: Sequence[tuple[float, float]] = ()
 
     @property
     def is_met(self) -> bool | None:
@@ -57,6 +59,19 @@ class Row:
             return self.value, self.value
         low, _, high = quantiles(self.rounds, n=4, method="inclusive")
         return low, high
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A line of the table that could not be measured.
+
+    Attributes:
+        what: What would have been measured.
+        reason: Why it was not, and what to do about it.
+    """
+
+    what: str
+    reason: str
 
 
 def ratio(
