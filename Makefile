@@ -7,7 +7,9 @@ SUFFIX = $(shell $(PYTHON) -c "import sysconfig; print(sysconfig.get_config_var(
 MODULES = $(subst /,.,$(basename $(wildcard routilux/_core/[a-z]*.pyi)))
 
 .PHONY: build trace debug asan ubsan tsan annotate test stress bench lint docs
-.PHONY: test-all ft-test sdist clean
+.PHONY: bench-ratios bench-peers bench-metg bench-published bench-free-threaded
+.PHONY: bench-instructions bench-record bench-all bench-report test-all ft-test
+.PHONY: sdist clean
 
 # In place, one mode at a time. What another mode left there has to go first: it may be
 # newer than what is copied now, and would stay.
@@ -33,6 +35,45 @@ bench:
 	    --benchmark-disable-gc --benchmark-autosave --benchmark-max-time=0.5 \
 	    --benchmark-group-by=group,param \
 	    --benchmark-columns=min,median,iqr,rounds --benchmark-sort=name
+
+# Each of these prints a table and writes its figures as JSON into RESULTS.
+# PUBLISHED is an interpreter with routilux==1.1.0, FREE_THREADED one without a GIL;
+# what is missing is skipped, and the table says so. ROUNDS overrides the default.
+RESULTS ?= .benchmarks/last
+PUBLISHED ?=
+FREE_THREADED ?= $(PYTHON)
+MEASURE = PYTHONPATH="$(BUILT)" $(PYTHON) benchmarks/$(1).py \
+    --json $(RESULTS)/$(1).json
+TIMED = $(MEASURE) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-ratios:
+	$(call TIMED,ratios)
+
+bench-peers:
+	$(call TIMED,chains)
+
+bench-metg:
+	$(call TIMED,metg)
+
+bench-published:
+	$(call TIMED,published) --python "$(PUBLISHED)"
+
+bench-free-threaded:
+	$(call TIMED,free_threaded)
+
+bench-instructions:
+	$(call MEASURE,instructions)
+
+bench-record:
+	$(call MEASURE,instructions) --record
+
+# All of it, in about half an hour; then `make bench-report` draws what was measured.
+bench-all: bench bench-ratios bench-peers bench-published bench-metg
+	$(MAKE) bench-free-threaded PYTHON="$(FREE_THREADED)"
+	$(MAKE) bench-instructions
+
+bench-report:
+	$(PYTHON) benchmarks/report.py --results $(RESULTS)
 
 lint:
 	$(PYTHON) -m ruff check .

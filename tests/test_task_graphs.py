@@ -76,5 +76,7 @@ def test_metg_lies_between_the_sizes_around_one_half(taskbench: ModuleType) -> N
     points = [point(4, 40e-6, 0.9), point(2, 20e-6, 0.6), point(1, 10e-6, 0.4)]
     metg, is_bound = sweep.crossing(points)
     assert 10e-6 < metg < 20e-6 and not is_bound
+    steep = [point(2, 20e-6, 0.8), point(1, 25e-6, 0.4)]
+    assert sweep.crossing(steep) == (20e-6, False)
     assert sweep.crossing(points[:2]) == (20e-6, True)
     assert sweep.crossing(points[2:]) == (float("inf"), False)

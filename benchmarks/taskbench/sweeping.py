@@ -96,6 +96,8 @@ def crossing(points: list[Point]) -> tuple[float, bool]:
     if above[-1] + 1 == len(points):
         return last.granularity, True
     after = points[above[-1] + 1]
+    if after.granularity >= last.granularity:
+        return last.granularity, False  # a smaller task takes longer: a step, no slope
     share = (last.efficiency - HALF) / (last.efficiency - after.efficiency)
     ratio = after.granularity / last.granularity
     return last.granularity * ratio**share, False
