@@ -1,7 +1,7 @@
 """What happens after logic raised: the strategies and their numbers.
 
-An `ErrorHandler` holds rules and no state, so one handler can serve any number of
-routines, flows and jobs at once. The core calls `decide` once for each activation
+An `ErrorHandler` holds rules, so one handler can serve any number of routines, flows
+and jobs at once. The core calls `decide` once for each activation
 that raised, on the thread that ran the logic and with no lock held, and then does
 what it answers: the handler itself never sleeps, never re-runs and never records.
 The count of failures comes from the caller, who keeps it with the activation.
@@ -14,9 +14,16 @@ from __future__ import annotations
 
 import math
 import random
+import threading
+import time
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from routilux.flow import Flow
+    from routilux.routine import Routine
+    from routilux.worker import WorkerState
 
 __all__ = ["ErrorHandler", "ErrorStrategy"]
 
@@ -47,12 +54,16 @@ class ErrorStrategy(str, Enum):
 class ErrorHandler:
     """Rules for the errors of a routine or of a whole flow.
 
+    A subclass may decide for itself: in `decide`, or in `handle_error`, which the
+    runtime asks instead if it is overridden.
+
     A handler of a routine goes before the handler of its flow. The numbers only
     matter to the `RETRY` strategy: attempt k (1 = first retry) starts after
     `retry_delay * retry_backoff ** (k - 1)` seconds.
 
-    Thread-safety: holds no state between calls and may be shared freely. Give
-    the routine or flow a new handler instead of changing the fields of one.
+    Thread-safety: the runtime keeps no state in it between calls, so it may be
+    shared freely. Give the routine or flow a new handler instead of changing the
+    fields of one.
 
     Args:
         strategy: An `ErrorStrategy` or its value, for example "retry".
@@ -78,10 +89,12 @@ class ErrorHandler:
     """
 
     __slots__ = (
+        "__dict__",
         "is_critical",
         "max_delay",
         "max_retries",
         "retry_backoff",
+        "retry_count",
         "retry_delay",
         "retry_jitter",
         "retryable_exceptions",
@@ -103,6 +116,7 @@ class ErrorHandler:
         retry_jitter: float = 0.0,
         max_delay: float | None = None,
     ) -> None:
+        self.retry_count = 0
         self.strategy = _strategy(strategy)
         self.max_retries = _count("max_retries", max_retries)
         self.retry_delay = _number("retry_delay", retry_delay)
@@ -151,6 +165,54 @@ class ErrorHandler:
             return "stop", 0.0
         return "retry", self._delay(failures, draw)
 
+    def handle_error(
+        self,
+        error: Exception,
+        routine: Routine | None,
+        routine_id: str,
+        flow: Flow | None,
+        worker_state: WorkerState | None = None,
+        context: Any = None,
+    ) -> bool:
+        """Deal with an error by hand, outside of a runtime.
+
+        RETRY sleeps for the delay; `retry_count` counts over all calls until `reset`.
+        CONTINUE and SKIP are recorded in the worker's history, if one is given.
+
+        Args:
+            error: What was raised.
+            routine: The routine that raised it.
+            routine_id: Its id.
+            flow: Its flow.
+            worker_state: The worker that it ran in, or None.
+            context: Anything; not looked at.
+
+        Returns:
+            True to go on (RETRY: to try again), False to stop.
+
+        Example:
+            >>> ErrorHandler("continue").handle_error(OSError(), None, "reader", None)
+            True
+        """
+        with _COUNT_LOCK:
+            self.retry_count += self.strategy is ErrorStrategy.RETRY
+            count = self.retry_count
+        verdict, delay = ErrorHandler.decide(self, error, count)
+        if verdict == "stop":
+            return False
+        if verdict == "retry":
+            time.sleep(delay)
+        elif worker_state is not None:
+            name = "skipped" if verdict == "skip" else "error_continued"
+            text = f"{type(error).__name__}: {error}"
+            worker_state.record_execution(routine_id, name, {"error": text})
+        return True
+
+    def reset(self) -> None:
+        """Set `retry_count`, which only `handle_error` uses, to 0."""
+        with _COUNT_LOCK:
+            self.retry_count = 0
+
     def _delay(self, failures: int, draw: Callable[[], float]) -> float:
         longest = LONGEST_DELAY if self.max_delay is None else self.max_delay
         try:
@@ -175,6 +237,9 @@ class ErrorHandler:
                 f"retry_backoff={self.retry_backoff}",
             ]
         return f"ErrorHandler({', '.join(fields)})"
+
+
+_COUNT_LOCK = threading.Lock()
 
 
 def _expected(name: str, wanted: str, value: object) -> str:

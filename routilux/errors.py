@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigurationError",
+    "ExecutionError",
     "JobCancelledError",
     "JobFailedError",
     "QueueFullError",
     "RoutiluxError",
+    "SerializationError",
+    "SlotHandlerError",
     "SlotQueueFullError",
+    "StateError",
     "WorkerNotRunningError",
     "name_hint",
     "near_names",
@@ -37,6 +41,51 @@ LISTED_NAMES = 20
 
 class RoutiluxError(Exception):
     """Root of all exceptions that are particular to routilux."""
+
+
+class ExecutionError(RoutiluxError):
+    """Something went wrong while a routine ran.
+
+    For your own use: the runtime reports failures as `job.error`.
+
+    Args:
+        message: The text of the exception.
+        routine_id: The routine, afterwards the attribute `routine_id`.
+    """
+
+    def __init__(self, message: str = "", routine_id: str | None = None) -> None:
+        super().__init__(message)
+        self.routine_id = routine_id
+
+
+class SerializationError(RoutiluxError, ValueError):
+    """Something can't be written to a document, or made of one.
+
+    Args:
+        message: The text of the exception.
+        object_type: What it is about, afterwards the attribute `object_type`.
+    """
+
+    def __init__(self, message: str = "", object_type: str | None = None) -> None:
+        super().__init__(message)
+        self.object_type = object_type
+
+
+class StateError(RoutiluxError):
+    """A state is not what an operation needs; for your own use."""
+
+
+class SlotHandlerError(RoutiluxError):
+    """The handler of a slot failed; for your own use.
+
+    Args:
+        message: The text of the exception.
+        slot_name: The slot, afterwards the attribute `slot_name`.
+    """
+
+    def __init__(self, message: str = "", slot_name: str | None = None) -> None:
+        super().__init__(message)
+        self.slot_name = slot_name
 
 
 class ConfigurationError(RoutiluxError, ValueError):

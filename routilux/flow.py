@@ -175,7 +175,7 @@ class Flow(Shape):
             event = find_event(source, key[0], key[1])
             target = find_routine("Target", self._flow_id, self._routines, key[2])
             slot = find_slot(target, key[2], key[3])
-            made = Connection(self, key, event, slot)
+            made = Connection(event, slot, flow=self, key=key)
             self._connections[key] = made
             self._heard.setdefault(id(event), []).append(made)
             self._ranks = None

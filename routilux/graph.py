@@ -16,11 +16,11 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from routilux._core import Plan
+from routilux._core import Plan, get_current_worker_state
+from routilux.error_handler import ErrorHandler
 
 if TYPE_CHECKING:
     from routilux._core import Event, Slot
-    from routilux.error_handler import ErrorHandler
     from routilux.flow import Flow
     from routilux.routine import Routine
 
@@ -31,7 +31,8 @@ class Connection:
     """A way from an event of one routine to a slot of another, within a flow.
 
     `Flow.connect` makes it. Each item that is emitted through the event goes
-    once over each of its connections.
+    once over each of its connections. One that is made by hand only notes that
+    the two belong together: no item goes over it.
 
     Thread-safety: its fields never change; `disconnect` may be called from any
     thread.
@@ -64,15 +65,25 @@ class Connection:
     )
 
     def __init__(
-        self, flow: Flow, key: tuple[str, str, str, str], event: Event, slot: Slot
+        self,
+        source_event: Event,
+        target_slot: Slot,
+        *,
+        flow: Flow | None = None,
+        key: tuple[str, str, str, str] | None = None,
     ) -> None:
         # Weak: a flow holds its connections, and should end without the collector.
-        self._flow = weakref.ref(flow)
+        self._flow = None if flow is None else weakref.ref(flow)
+        if key is None:
+            source = getattr(source_event.routine, "_id", "")
+            target = getattr(target_slot.routine, "_id", "")
+            key = (source, source_event.name, target, target_slot.name)
         self.key = key
         self.source_routine_id, self.source_event_name = key[:2]
         self.target_routine_id, self.target_slot_name = key[2:]
-        self.source_event = event
-        self.target_slot = slot
+        self.source_event = source_event
+        self.target_slot = target_slot
+        target_slot.connect(source_event)
 
     def disconnect(self) -> None:
         """Take the connection out of its flow; does nothing the second time.
@@ -80,9 +91,10 @@ class Connection:
         Raises:
             RuntimeError: If a worker runs the flow.
         """
-        flow = self._flow()
+        flow = None if self._flow is None else self._flow()
         if flow is not None:
             flow._disconnect(self)
+        self.target_slot.disconnect(self.source_event)
 
     def __repr__(self) -> str:
         source = f"{self.source_routine_id}.{self.source_event_name}"
@@ -173,6 +185,46 @@ def _close(
     return group
 
 
+class AskedHandler:
+    """What the core asks for a handler whose class overrides `handle_error`."""
+
+    def __init__(
+        self, handler: ErrorHandler, routine_id: str, routine: Routine
+    ) -> None:
+        self.handler = handler
+        self.routine_id = routine_id
+        self.routine = routine
+
+    def decide(self, error: BaseException, failures: int) -> tuple[str, float]:
+        """Answer as `ErrorHandler.decide` does: True goes on, False is "stop"."""
+        verdict = self.handler.strategy.value
+        if not isinstance(error, Exception):
+            return "stop", 0.0
+        if verdict == "retry" and failures > self.handler.max_retries:
+            return "stop", 0.0
+        worker = get_current_worker_state()
+        goes_on = self.handler.handle_error(
+            error,
+            self.routine,
+            self.routine_id,
+            None if worker is None else worker.flow,
+            worker,
+        )
+        if not goes_on:
+            return "stop", 0.0
+        return (verdict if verdict in ("skip", "retry") else "continue"), 0.0
+
+
+def asked(
+    handler: ErrorHandler | None, routine_id: str, routine: Routine
+) -> ErrorHandler | AskedHandler | None:
+    """Return what the core asks about the errors of a routine."""
+    own = ErrorHandler.handle_error
+    if handler is None or getattr(type(handler), "handle_error", own) is own:
+        return handler
+    return AskedHandler(handler, routine_id, routine)
+
+
 def build_plan(
     flow_id: str,
     routines: Mapping[str, Routine],
@@ -200,6 +252,9 @@ def build_plan(
     if ranks is None:
         pairs = ((source, target) for source, _, target, _ in edges)
         ranks = topological_ranks(len(index), pairs)
-    own = [routine._error_handler for routine in routines.values()]
-    handlers = [error_handler if handler is None else handler for handler in own]
+    handlers = []
+    for routine_id, routine in routines.items():
+        handler = routine._error_handler
+        handler = error_handler if handler is None else handler
+        handlers.append(asked(handler, routine_id, routine))
     return Plan(flow_id, list(routines.items()), edges, ranks, handlers), ranks

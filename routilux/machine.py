@@ -27,6 +27,7 @@ logger = logging.getLogger("routilux")
 # An idle pump stays for a second: a post that comes meanwhile is picked up in a few
 # microseconds. Pumps on the shared pool end at once, others need its threads.
 LINGER_SECONDS = 1.0
+CLOSED = "Runtime is shut down: it starts no more workers"
 EXIT_SECONDS = 5.0
 
 
@@ -93,20 +94,22 @@ class Machine:
         self.core.attach(self._driver)
         MACHINES.add(self)
 
-    def start_worker(self, flow: Flow, worker_id: str) -> WorkerState:
+    def start_worker(
+        self, flow: Flow, worker_id: str, worker: WorkerState | None = None
+    ) -> WorkerState:
         """Freeze a flow and start a worker of it; see `Runtime.exec`."""
         if not self.core.is_open:
-            raise RuntimeError("the runtime is shut down and starts no more workers")
+            raise RuntimeError(CLOSED)
         plan = flow._acquire()
-        worker = WorkerState()
+        worker = WorkerState() if worker is None else worker
         try:
             with self._lock:
                 if not self.core.is_open or self._closing:
-                    raise RuntimeError(
-                        "the runtime is shut down and starts no more workers"
-                    )
+                    raise RuntimeError(CLOSED)
                 self._start_keeper()
                 self.core.add_worker(worker, flow, plan, worker_id)
+                worker._machine = weakref.ref(self)
+                worker._said = None
                 self._workers.append(worker)
                 self._flows.append(flow)
         except BaseException:
@@ -114,6 +117,34 @@ class Machine:
             raise
         self.core.announce(worker)
         return worker
+
+    def stop_worker(self, worker: WorkerState, text: str, status: str) -> bool:
+        """Cancel the jobs of a worker and stop it; see `WorkerState.cancel`.
+
+        What runs of it goes on to its end; the flow is free after that.
+        """
+        with self._lock:
+            if self._closing or not self.core.retire(worker):
+                return False
+            self._flows.remove(worker.flow)
+        jobs = self.core.cancel_jobs(worker, text)
+        self.core.resume(worker)  # nothing is queued: sets retries that wait free
+        left = [len(jobs) + 1]
+
+        def one_less(job: object) -> None:
+            with self._lock:
+                left[0] -= 1
+                last = left[0] == 0
+                if last and worker in self._workers:
+                    self._workers.remove(worker)  # its meters go with it
+            if last:
+                self.core.let_go(worker, status)
+                worker.flow._release()
+
+        for job in jobs:
+            job.add_done_callback(one_less)
+        one_less(None)
+        return True
 
     def workers(self) -> list[WorkerState]:
         """All workers that were ever started, oldest first."""

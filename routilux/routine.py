@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from routilux._core import (
     Event,
-    RoutineCore,
     Slot,
     all_slots_ready_policy,
     batch_size_policy,
@@ -26,6 +25,7 @@ from routilux._core import (
     time_interval_policy,
 )
 from routilux.error_handler import ErrorHandler
+from routilux.routine_context import RoutineContext
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Overflow: TypeAlias = Literal["block", "error", "drop_oldest", "drop_newest"]
 Key: TypeAlias = str | Callable[[Any], Hashable]
 
 
-class Routine(RoutineCore):
+class Routine(RoutineContext):
     """A unit of work: named slots in, named events out, one logic, one policy.
 
     1. Declare slots and events in `__init__`.
@@ -123,6 +123,7 @@ class Routine(RoutineCore):
         watermark: float = 0.8,
         *,
         overflow: Overflow = "block",
+        timestamps: bool = False,
     ) -> Slot:
         """Declare an input.
 
@@ -133,6 +134,8 @@ class Routine(RoutineCore):
             overflow: What happens to an item that finds it full: "block" (the sender
                 helps or waits), "error" (`SlotQueueFullError` for the sender),
                 "drop_oldest" or "drop_newest" (counted, logged once).
+            timestamps: Keep when each item came and from whom, for
+                `Slot.peek_points`; with a policy of your own they are always kept.
 
         Raises:
             ValueError: If the name is taken or an argument out of range.
@@ -141,9 +144,30 @@ class Routine(RoutineCore):
         self._check_free("add_slot")
         if name in self._slots:
             raise ValueError(f"Slot {name!r} already exists in {self!r}")
-        slot = Slot(name, self, max_queue_length, watermark, overflow=overflow)
+        slot = Slot(
+            name,
+            self,
+            max_queue_length,
+            watermark,
+            overflow=overflow,
+            timestamps=timestamps,
+        )
         self._slots[slot.name] = slot
         return slot
+
+    def define_slot(
+        self,
+        name: str,
+        handler: Callable[..., Any] | None = None,
+        max_queue_length: int = 1000,
+        watermark: float = 0.8,
+    ) -> Slot:
+        """Do what `add_slot` does; the handler is not called, see `set_logic`."""
+        return self.add_slot(name, max_queue_length, watermark)
+
+    def define_event(self, name: str, output_params: list[str] | None = None) -> Event:
+        """Do what `add_event` does."""
+        return self.add_event(name, output_params)
 
     def add_event(self, name: str, output_params: list[str] | None = None) -> Event:
         """Declare an output.

@@ -8,6 +8,7 @@ per worker, wait or shutdown, not once per item.
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from routilux._core import (
-    BulkCore,
     JobContext,
     JobStatus,
     rows,
@@ -25,6 +25,7 @@ from routilux.errors import name_hint
 from routilux.flow import Flow
 from routilux.machine import Machine, check_size
 from routilux.monitoring.flow_registry import FlowRegistry
+from routilux.supervision import Supervision
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from routilux.monitoring.metrics import RuntimeMetrics
 
 __all__ = ["JobContext", "JobStatus", "PostResult", "Runtime"]
+
+logger = logging.getLogger("routilux")
+
+MANY_THREADS = 1000
 
 
 class PostResult(tuple[WorkerState, JobContext]):
@@ -69,7 +74,21 @@ class PostResult(tuple[WorkerState, JobContext]):
 set_post_result(PostResult)
 
 
-class Runtime(BulkCore):
+def check_fresh(worker: object, flow: Flow) -> None:
+    """Raise unless a `WorkerState` can become a worker of a flow."""
+    if not isinstance(worker, WorkerState):
+        raise TypeError(f"worker_state must be a WorkerState, not {worker!r}")
+    if worker.engine is not None:
+        raise ValueError(
+            f"{worker!r} was started before: make or load another WorkerState"
+        )
+    if worker.flow_id not in ("", flow.flow_id):
+        raise ValueError(
+            f"worker_state is for flow {worker.flow_id!r}, not for {flow.flow_id!r}"
+        )
+
+
+class Runtime(Supervision):
     """Runs flows on a thread pool.
 
     1. `exec` starts a worker of a flow.
@@ -111,6 +130,10 @@ class Runtime(BulkCore):
     ) -> None:
         if thread_pool_size is not None:
             check_size("thread_pool_size", thread_pool_size, 0)
+            if thread_pool_size > MANY_THREADS:
+                logger.warning(
+                    "a pool of %d threads is rarely of use", thread_pool_size
+                )
         check_size("max_queue_size", max_queue_size, 1)
         check_size("job_history", job_history, 0)
         if engine not in ("threads", "inline"):
@@ -133,9 +156,10 @@ class Runtime(BulkCore):
     def exec(
         self,
         flow_id: str | Flow | None = None,
-        worker_id: str | None = None,
+        worker_id: str | WorkerState | None = None,
         *,
-        flow_name: str | None = None,
+        flow_name: str | Flow | None = None,
+        worker_state: WorkerState | None = None,
     ) -> WorkerState:
         """Start a worker of a flow.
 
@@ -145,21 +169,32 @@ class Runtime(BulkCore):
         Args:
             flow_id: Registered name or id of the flow, or the Flow; also `flow_name`.
             worker_id: An id of your choice, unique among the running workers.
+            worker_state: A `WorkerState` that never ran, made by hand or loaded: it
+                becomes the worker, with its id, routine states and history. It may
+                stand in the place of `worker_id`.
 
         Returns:
             The `WorkerState` of the new worker.
 
         Raises:
-            ValueError: The flow is unknown, or the worker_id taken.
+            ValueError: The flow is unknown, the worker_id taken, or the worker_state
+                is for another flow, or ran before.
             ConfigurationError: A batch size that its slot can never hold.
             RuntimeError: After `shutdown()`.
         """
         flow = self._find_flow(flow_id if flow_name is None else flow_name)
+        if isinstance(worker_id, WorkerState):
+            worker_id, worker_state = None, worker_id
+        if worker_state is not None:
+            check_fresh(worker_state, flow)
+            worker_id = worker_state.worker_id if worker_id is None else worker_id
         if worker_id is None:
             worker_id = f"worker_{os.urandom(4).hex()}"
         elif not isinstance(worker_id, str) or not worker_id:
             raise TypeError(f"worker_id must be a non-empty str, not {worker_id!r}")
-        return self._machine.start_worker(flow, worker_id)
+        worker = self._machine.start_worker(flow, worker_id, worker_state)
+        worker._runtime = weakref.ref(self)
+        return worker
 
     def get_job(self, job_id: str) -> JobContext | None:
         """Return a job that lives or ended not long ago, None when it is unknown.
@@ -170,10 +205,6 @@ class Runtime(BulkCore):
         if not isinstance(job_id, str):
             raise TypeError(f"job_id must be a str, not {job_id!r}")
         return self.core.find_job(str(job_id))
-
-    def list_jobs(self) -> list[JobContext]:
-        """Return the jobs that are not finished, oldest first."""
-        return self.core.live_jobs()
 
     def cancel_job(self, job_id: str) -> bool:
         """Cancel a job: what is queued of it is dropped and counted.
@@ -259,7 +290,7 @@ class Runtime(BulkCore):
             ids = {item.flow_id for item in registry.list_all()}
             known = sorted(ids.union(registry.near(flow)))
             hint = name_hint(flow, known, "flows")
-            raise ValueError(f"Flow {flow!r} not found in the registry. {hint}")
+            raise ValueError(f"Flow {flow!r} not found in registry. {hint}")
         return found
 
     def _resolve(self, flow: object) -> str:

@@ -12,8 +12,10 @@ try:
     from routilux._core.bulk import BulkCore
     from routilux._core.call import Skip
     from routilux._core.control import Control
+    from routilux._core.detached import stand_in
     from routilux._core.driver import InlineDriver, ThreadDriver
     from routilux._core.event import Event, RoutineCore
+    from routilux._core.failure import JobError
     from routilux._core.frame import (
         get_current_job,
         get_current_job_id,
@@ -21,9 +23,11 @@ try:
         get_current_routine_id,
         get_current_worker_state,
         owner_variable,
+        say_current_job,
+        worker_variable,
     )
     from routilux._core.hooks import set_hooks
-    from routilux._core.job import JobContext, JobError, JobStatus
+    from routilux._core.job import JobContext, JobStatus
     from routilux._core.post import set_post_result
     from routilux._core.report import holders, rows
     from routilux._core.routine import Plan, logic_style
@@ -66,7 +70,10 @@ __all__ = [
     "logic_style",
     "owner_variable",
     "rows",
+    "say_current_job",
     "set_hooks",
     "set_post_result",
+    "stand_in",
     "time_interval_policy",
+    "worker_variable",
 ]

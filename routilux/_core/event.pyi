@@ -5,6 +5,7 @@ from typing import Any
 
 from routilux._core.slot import Slot
 from routilux.routine import Routine
+from routilux.worker import WorkerState
 
 class Event:
     connected_slots: list[Slot]
@@ -20,6 +21,14 @@ class Event:
     def routine(self) -> Routine | None: ...
     @property
     def output_params(self) -> list[str]: ...
+    def emit(
+        self,
+        runtime: Any = None,
+        worker_state: WorkerState | None = None,
+        **item: Any,
+    ) -> None: ...
+    def connect(self, slot: Slot) -> None: ...
+    def disconnect(self, slot: Slot) -> None: ...
 
 class RoutineCore:
     def emit(self, event_name: str, /, **item: Any) -> None: ...

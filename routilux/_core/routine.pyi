@@ -17,7 +17,7 @@ class Node:
         routine_id: str,
         routine: Routine,
         rank: int,
-        handler: ErrorHandler | None,
+        handler: Any,
     ) -> None: ...
     @property
     def index(self) -> int: ...
@@ -57,7 +57,7 @@ class Plan:
         routines: list[tuple[str, Routine]],
         connections: list[tuple[int, str, int, str]],
         ranks: list[int],
-        handlers: list[ErrorHandler | None],
+        handlers: list[Any],
     ) -> None: ...
     @property
     def flow_id(self) -> str: ...

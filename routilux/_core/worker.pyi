@@ -1,9 +1,11 @@
 """A running instance of a flow: the compiled half of `WorkerState`."""
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar, overload
 
+from routilux._core.control import Control
 from routilux._core.routine import Node
 from routilux._core.slot import Slot
 from routilux._core.view import QueueView
@@ -15,10 +17,12 @@ class WorkerStatus(str, Enum):
     STARTING = "starting"
     RUNNING = "running"
     STOPPED = "stopped"
+    PAUSED = "paused"
 
 class Activation: ...
 
 class WorkerCore:
+    def _introduce(self, worker_id: str, flow_id: str) -> None: ...
     @property
     def flow(self) -> Flow: ...
     @property
@@ -28,7 +32,15 @@ class WorkerCore:
     @property
     def flow_id(self) -> str: ...
     @property
+    def engine(self) -> Control | None: ...
+    @property
     def status(self) -> WorkerStatus: ...
+    @property
+    def times(self) -> tuple[datetime, datetime | None, datetime | None]: ...
+    @property
+    def job_counts(self) -> tuple[int, int]: ...
+    @property
+    def is_idle(self) -> bool: ...
     @property
     def routine_states(self) -> dict[str, dict[str, Any]]: ...
     @overload

@@ -49,10 +49,20 @@ class FlowRegistry:
         )
         self._by_name: dict[str, Flow] = {}
 
-    @staticmethod
-    def get_instance() -> FlowRegistry:
+    # Tests of older programs set it to None to begin with an empty register.
+    _instance: FlowRegistry | None = None
+
+    @classmethod
+    def get_instance(cls) -> FlowRegistry:
         """Return the register that all runtimes of this process share."""
-        return _REGISTRY
+        found = FlowRegistry._instance
+        if found is None:
+            with _LOCK:
+                found = FlowRegistry._instance
+                if found is None:
+                    found = FlowRegistry()
+                FlowRegistry._instance = found
+        return found
 
     def register(self, flow: Flow) -> None:
         """Enter a flow weakly under its id; the constructor of `Flow` does it.
@@ -176,9 +186,9 @@ def _id_of(flow: object) -> str:
     return flow_id
 
 
-_REGISTRY = FlowRegistry()
+_LOCK = threading.Lock()
 
 
 def get_flow_registry() -> FlowRegistry:
     """Return the register that all runtimes of this process share."""
-    return _REGISTRY
+    return FlowRegistry.get_instance()

@@ -106,10 +106,10 @@ def test_base_exception_of_a_key_fails_its_job(runtime, keyed, numbers, calls):
 @pytest.mark.parametrize(
     ("strategy", "status", "noted"),
     [
-        ("stop", "failed", []),
+        ("stop", "failed", ["logic_error"]),
         ("continue", "completed", ["error_continued"]),
         ("skip", "completed", ["skipped"]),
-        ("retry", "failed", []),
+        ("retry", "failed", ["logic_error"]),
     ],
 )
 def test_error_of_a_key_is_judged_like_one_of_logic_but_not_retried(

@@ -32,6 +32,13 @@ cdef dict KINDS = {
     POLICY_INTERVAL: "time_interval",
     POLICY_CUSTOM: "custom",
 }
+cdef dict DESCRIPTIONS = {
+    POLICY_IMMEDIATE: "runs on each item, in the order of arrival",
+    POLICY_ALL_READY: "runs on one item of every slot, paired in the order of arrival",
+    POLICY_BATCH: "runs on so many items of every slot",
+    POLICY_INTERVAL: "runs on all that arrived, at most once in so many seconds",
+    POLICY_CUSTOM: "runs on all that arrived, when a function of yours says so",
+}
 
 
 cdef bint policy_fires(
@@ -108,6 +115,23 @@ cdef class Policy:
     @property
     def interval(self):
         return self.c.wait_ns / 1e9 if self.c.kind == POLICY_INTERVAL else None
+
+    @property
+    def _policy_type(self):
+        return self.kind
+
+    @property
+    def _policy_config(self):
+        if self.c.kind == POLICY_BATCH:
+            config = {"min_batch_size": self.c.batch}
+            return config if self.max_wait is None else config | {"max_wait": self.max_wait}
+        if self.c.kind == POLICY_INTERVAL:
+            return {"min_interval_seconds": self.interval}
+        return {} if self.check is None else {"check": self.check}
+
+    @property
+    def _policy_description(self):
+        return DESCRIPTIONS[self.c.kind]
 
     cdef dict message(self, bint partial):
         if self.c.kind == POLICY_IMMEDIATE:

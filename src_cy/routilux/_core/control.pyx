@@ -14,7 +14,9 @@ from routilux._core.status cimport (
     ENGINE_CLOSED,
     ENGINE_DRAINING,
     ENGINE_OPEN,
+    JOB_CANCELLED,
     JOB_PENDING,
+    JOB_RUNNING,
     WORKER_STOPPED,
 )
 from routilux._core.platform cimport (
@@ -26,6 +28,7 @@ from routilux._core.platform cimport (
     rlx_lock,
     rlx_store,
     rlx_unlock,
+    rlx_wall_ns,
     rlx_xdecref,
     waiter_free,
     waiter_init,
@@ -36,6 +39,7 @@ from routilux._core.platform cimport (
     waiters_t,
     wake_chain,
 )
+from routilux._core.failure cimport failure_of
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport Ledger, call_one, effects_t
@@ -55,16 +59,19 @@ from routilux._core.frame cimport (
 )
 from routilux._core.hooks cimport call_hook
 from routilux._core.engine cimport pump_t, zero
-from routilux._core.quiet cimport Quiet
+from routilux._core.pause cimport Pause
 from routilux._core.view cimport view_of
+
+from routilux._core.job import JobError, JobStatus
 
 logger = logging.getLogger("routilux")
 
+cdef list STATUS = list(JobStatus)      # in the order of the enum JobState
 cdef int64_t LAST_NS = 0x7fffffffffffffff
 
 
 @cython.final
-cdef class Control(Quiet):
+cdef class Control(Pause):
     """The core of one runtime, as :class:`routilux.Runtime` uses it."""
 
     def add_worker(self, WorkerCore worker, flow, Plan plan, str worker_id):
@@ -195,7 +202,26 @@ cdef class Control(Quiet):
         self.ledger.live = self.ledger.admitted = 0
 
     def cancel_job(self, JobContext job):
-        return self.cancel_for(job, "cancelled by cancel_job()")
+        reason = JobError("Cancelled", "cancelled by cancel_job()")
+        return self.end_for(job, JOB_CANCELLED, reason)
+
+    def end_job(self, JobContext job, status, error):
+        """End a job early; see JobContext.complete."""
+        return self.end_for(job, STATUS.index(status), failure_of(error, None))
+
+    def set_status(self, JobContext job, status):
+        """An end is an end; the rest of a job's way is the runtime's own business."""
+        if STATUS.index(status) > JOB_RUNNING:
+            self.end_job(job, status, None)
+        elif STATUS.index(status) != job.state:
+            raise AttributeError(
+                f"the runtime says when job {job.job_id!r} is {status}: it is {job.status}"
+            )
+
+    def set_error(self, JobContext job, error):
+        raise AttributeError(
+            f"the error of job {job.job_id!r} is set as it ends: complete('failed', error)"
+        )
 
     def find_job(self, str job_id):
         return self.ledger.find(job_id)
@@ -203,12 +229,16 @@ cdef class Control(Quiet):
     def live_jobs(self):
         return self.ledger.live_jobs()
 
+    def ended_jobs(self):
+        """Return the jobs of the history, the one that ended first in front."""
+        return self.ledger.ended_jobs()
+
     cdef bint is_stuck(self) except -1:
         cdef WorkerCore worker
         cdef bint moves
         for worker in list(self.workers.values()):
             rlx_lock(&worker.lock)
-            moves = not is_stuck(worker, worker.blocked_outside)
+            moves = worker.paused or not is_stuck(worker, worker.blocked_outside)
             rlx_unlock(&worker.lock)
             if moves:
                 return False
@@ -281,6 +311,7 @@ cdef class Control(Quiet):
                 waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
             rlx_unlock(&worker.lock)
             wake_chain(fx.wake)
+        self.give_up_paused()
         if rlx_load(&self.ledger.admitted) == 0:
             self.quiet()
         return first
@@ -332,6 +363,8 @@ cdef class Control(Quiet):
         self.workers.clear()
         for worker in workers:
             worker.phase = WORKER_STOPPED
+            worker.paused = False
+            worker.stopped = rlx_wall_ns()
             with cython.critical_section(worker.ident):
                 worker.ident.worker = None
             call_hook("on_worker_stop", (worker.flow, worker, str(worker.status)))

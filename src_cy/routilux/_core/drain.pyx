@@ -152,6 +152,7 @@ cdef bint take_cell(
         cell.resumed = (<Activation>resumed).resumed
         act[0] = (<Activation>resumed).c
         memset(&(<Activation>resumed).c, 0, sizeof(activation_t))
+        worker.n_waiting -= 1
         litter(fx, resumed)
         if cell.resumed != NULL:
             push_ready(worker, cell, worker.ready_tail)     # more of them are due

@@ -89,7 +89,7 @@ cdef inline void zero(effects_t* fx) noexcept nogil:
     fx.wake = NULL
     fx.litter = NULL
     fx.n_litter = fx.cap_litter = fx.n_dropped = 0
-    fx.dropped_by = NULL
+    fx.dropped_by = fx.source = NULL
     fx.first_drop = fx.runnable = fx.nudge = fx.quiet = False
 
 # Whether a critical section decided nothing that is left to do.

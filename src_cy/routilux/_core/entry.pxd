@@ -17,6 +17,7 @@ cdef enum:
     REFUSED          # the slot is full and its rule is to raise
     SHUT_DOWN
     JOB_ENDED
+    GONE             # the worker was stopped
     NO_MEMORY
 
 # The frame of logic that runs on this thread for this runtime; NULL: none.

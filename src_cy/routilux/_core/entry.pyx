@@ -18,6 +18,7 @@ from routilux._core.status cimport (
     JOB_COMPLETED,
     OVERFLOW_BLOCK,
     OVERFLOW_ERROR,
+    WORKER_RUNNING,
 )
 from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock
 from routilux._core.job cimport JobContext
@@ -31,8 +32,10 @@ from routilux._core.route cimport deliver, slot_full
 from routilux._core.place cimport await_place, await_slot
 
 from routilux._core.job import JobError
+from routilux.errors import WorkerNotRunningError
 
 logger = logging.getLogger("routilux")
+
 
 cdef frame_t* frame_in(Control core) noexcept:
     cdef frame_t* frame = current_frame()
@@ -107,6 +110,8 @@ cdef int enter_later(
     except BaseException:
         if not joins and job._id is not None:
             core.ledger.named.pop(job._id, None)
+        if HOOKED and not joins:    # its start was told
+            call_hook("on_job_end", (job, worker, "cancelled", None))
         raise
     return 0
 
@@ -129,6 +134,8 @@ cdef int try_enter(
     cdef bint may
     if core.phase != ENGINE_OPEN and (frame == NULL or core.phase == ENGINE_CLOSED):
         return SHUT_DOWN
+    if worker.phase != WORKER_RUNNING:
+        return GONE
     if joins and (job.own.open == 0 or job.own.dead):
         return JOB_ENDED
     if not slot.inert and not crowd and not slot_has_room(slot):
@@ -180,7 +187,11 @@ cdef int make_room(
 
 cdef int refuse(WorkerCore worker, slot_t* slot, JobContext job, int result) except -1:
     if result == SHUT_DOWN:
-        raise RuntimeError("the runtime is shut down and takes no more jobs")
+        raise RuntimeError("Runtime is shut down: it takes no more jobs")
+    if result == GONE:
+        raise WorkerNotRunningError(
+            f"worker {worker.ident.worker_id!r} of flow {worker.ident.flow_id!r} was stopped"
+        )
     if result == REFUSED:
         raise slot_full(worker, slot, "its overflow rule is 'error'")
     if result == JOB_ENDED:

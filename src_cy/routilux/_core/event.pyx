@@ -6,6 +6,8 @@ is the item, shared by all targets. An event without connections is counted and
 dropped by design; emitting outside of an activation is an error that says so.
 """
 
+from datetime import datetime, timezone
+
 cimport cython
 from cpython.tuple cimport PyTuple_GET_ITEM
 
@@ -34,6 +36,7 @@ from routilux._core.route cimport (
     slot_full,
 )
 
+from routilux._core.frame import get_current_routine_id, get_current_worker_state
 from routilux.errors import name_hint
 
 
@@ -57,6 +60,40 @@ cdef class Event:
         self.routine = routine
         self.output_params = list(output_params or ())
         self.connected_slots = []
+
+    def emit(self, runtime=None, worker_state=None, **item):
+        """Emit the event of its routine; see :meth:`Routine.emit`.
+
+        Args:
+            runtime: who routes it (`Runtime.handle_event_emit`, or your own object with
+                such a method); None: the activation that is going on.
+            worker_state: the worker to route in; None: the current one.
+            **item: the values.
+
+        Raises:
+            RuntimeError: no activation is going on and no runtime is given.
+        """
+        if runtime is None:
+            if self.routine is None:
+                raise RuntimeError(f"{self!r} belongs to no routine, so nobody can emit it")
+            self.routine.emit(self.name, **item)
+            return
+        facts = {
+            "emitted_at": datetime.now(timezone.utc),
+            "emitted_from": get_current_routine_id() or getattr(self.routine, "_id", ""),
+            "event_name": self.name,
+        }
+        if worker_state is None:
+            worker_state = get_current_worker_state()
+        runtime.handle_event_emit(self, {"data": item, "metadata": facts}, worker_state)
+
+    def connect(self, slot):
+        """Note that the event leads to a slot; items flow only by `Flow.connect`."""
+        slot.connect(self)
+
+    def disconnect(self, slot):
+        """Take back what `connect` noted."""
+        slot.disconnect(self)
 
     def __repr__(self):
         return f"<Event {self.name!r}>"
@@ -231,6 +268,7 @@ cdef int emit_c(
     if HOOKED and not emit__hooked(worker, cell, event, item, owner):
         return 0
     zero(&fx)
+    fx.source = cell.node
     rlx_lock(&worker.lock)
     e.n_emitted += 1
     if cell.meter != NULL:

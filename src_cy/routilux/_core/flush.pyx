@@ -29,6 +29,8 @@ cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil:
     cdef cell_t* cell
     cdef Py_ssize_t i
     cdef int lowest = -1
+    if worker.paused:
+        return False
     if worker.n_ready or worker.running:
         return True
     if worker.queued == 0:
@@ -86,6 +88,8 @@ cdef void resume(
         place = &(<Activation>place[0]).resumed
     (<Activation>activation).resumed = NULL
     place[0] = activation
+    if worker.paused:
+        return                  # Pause.resume_c will look
     if not cell.ready:
         push_ready(worker, cell, worker.ready_tail)
     if not worker.in_runq:

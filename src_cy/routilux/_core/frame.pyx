@@ -51,6 +51,8 @@ cdef extern from *:
     int rlx_context_set(object var, PyObject* value) except -1
 
 cdef object OWNER = PyContextVar_New("routilux_owner", <PyObject*>None)
+# What set_current_worker_state() said; asked outside of logic only.
+cdef object WORKER = PyContextVar_New("routilux_worker", <PyObject*>None)
 
 
 cdef here_t* here() noexcept nogil:
@@ -154,6 +156,18 @@ def owner_variable():
     return OWNER
 
 
+def worker_variable():
+    """Return the context variable of the worker that the user says is current."""
+    return WORKER
+
+
+def say_current_job(JobContext job):
+    """Say which job the caller works for; None: no job."""
+    if job is not None:
+        job.show()
+    set_context(NULL if job is None else <PyObject*>job)
+
+
 def get_current_job():
     """Return the job that the calling logic works for, None outside of logic.
 
@@ -177,7 +191,15 @@ def get_current_job_id():
 
 def get_current_worker_state():
     """Return the WorkerState that the calling logic runs in, None outside of logic."""
-    return worker_in_context()
+    cdef WorkerCore worker = worker_in_context()
+    cdef PyObject* said
+    if worker is not None:
+        return worker
+    said = rlx_context_get(WORKER)
+    if said == NULL:
+        return None
+    Py_DECREF(<object>said)         # borrowed, as in context_value
+    return <object>said
 
 
 def get_current_routine_id():

@@ -21,7 +21,9 @@ cdef class Ident:
     cdef readonly str flow_id        # set once
     cdef str prefix                  # of the ids of jobs that were not named; set once
     cdef object worker               # WorkerCore until the runtime is gone, then None
-    cdef object engine               # Engine; set once
+    cdef object engine               # Engine, or what a job without a runtime asks; set once
+    cdef int64_t n_completed         # jobs that ended so; guarded by the ledger's lock
+    cdef int64_t n_failed            # likewise
 
 # Thread-safety: counts and state change under the worker's lock; `ended`, `has_waiters`
 # and the links under the ledger's lock; the lazy objects under a critical section.
@@ -50,4 +52,3 @@ cdef class JobContext:
     cdef void show(self) noexcept
 
 cdef JobContext new_job(Ident ident, object job_id)
-cdef object error_of(BaseException error, str routine_id)

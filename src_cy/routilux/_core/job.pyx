@@ -6,7 +6,6 @@ something on it. Made by entry, counted by ledger, stamped on every queued item;
 pump's threads change it under the lock of its worker, users read it from anywhere.
 """
 
-import traceback
 from datetime import datetime, timezone
 from enum import Enum
 
@@ -14,6 +13,7 @@ cimport cython
 from routilux._core.status cimport (
     JOB_CANCELLED,
     JOB_FAILED,
+    JOB_RUNNING,
     OWNER_JOB,
 )
 from routilux._core.platform cimport (
@@ -24,9 +24,11 @@ from routilux._core.platform cimport (
     rlx_unlock,
     rlx_wall_ns,
 )
+from routilux._core.failure cimport moment
 
 # The one rule of HOUSE that is bent here: the errors are defined once, in a module of
 # the Python layer that imports nothing, because users catch them by that name.
+from routilux._core.failure import JobError
 from routilux.errors import JobCancelledError, JobFailedError
 
 
@@ -44,44 +46,8 @@ class JobStatus(str, Enum):
 
 
 cdef list STATUS = list(JobStatus)      # in the order of the enum JobState
+cdef object DETACHED = None             # what stands in for the engine of a job without one
 cdef rlx_lock_t SHOW_LOCK               # protects the switch from hidden to shown
-
-
-class JobError(str):
-    """Why a job failed or was cancelled: ``"ValueError: bad input"`` and its parts.
-
-    Attributes:
-        type: name of the exception's class.
-        message: the exception's text.
-        traceback: the formatted traceback, ``""`` when nothing was raised.
-        routine_id: the routine whose activation failed, or None.
-    """
-
-    def __new__(cls, type, message, traceback="", routine_id=None):
-        self = super().__new__(cls, f"{type}: {message}" if message else type)
-        self.type = type
-        self.message = message
-        self.traceback = traceback
-        self.routine_id = routine_id
-        return self
-
-    def __reduce__(self):
-        return JobError, (self.type, self.message, self.traceback, self.routine_id)
-
-
-cdef object error_of(BaseException error, str routine_id):
-    # An exception's text is user code: __str__ may raise, the traceback may not print.
-    try:
-        message = str.__str__(str(error))       # an exact str, whatever __str__ returned
-    except BaseException as exc:
-        message = f"<{type(error).__name__}.__str__ raised {type(exc).__name__}>"
-    try:
-        text = "".join(
-            traceback.format_exception(type(error), error, error.__traceback__)
-        )
-    except BaseException:
-        text = ""
-    return JobError(type(error).__name__, message, text, routine_id)
 
 
 @cython.final
@@ -94,12 +60,6 @@ cdef class Ident:
         self.engine = engine
 
 
-cdef object moment(int64_t ns):
-    if ns == 0:
-        return None
-    return datetime.fromtimestamp(ns // 1000 / 1e6, tz=timezone.utc)
-
-
 # The freelist keeps a burst's memory warm: 8 ns less a job (off on free-threaded builds).
 @cython.final
 @cython.freelist(256)
@@ -107,6 +67,8 @@ cdef class JobContext:
     """One ``post()`` and everything that it causes.
 
     Made by :meth:`Runtime.post`; answers from any thread, during the run and after it.
+    One that is made by hand, copied or unpickled belongs to no runtime: it holds the
+    same facts, and changes only by what you call on it.
 
     Attributes:
         job_id: unique id, a string.
@@ -126,11 +88,20 @@ cdef class JobContext:
         completed
     """
 
-    def __init__(self):
-        raise TypeError("a job is made by Runtime.post(), not by calling JobContext")
+    def __init__(
+        self, job_id=None, worker_id="", flow_id="", created_at=None, completed_at=None,
+        metadata=None, data=None, trace_log=None, status="pending", error=None,
+    ):
+        if self.ident is not None:
+            raise TypeError(f"{self!r} is made already")
+        DETACHED.make(
+            self, job_id, worker_id, flow_id, created_at, completed_at,
+            metadata, data, trace_log, status, error,
+        )
 
     def __reduce__(self):
-        raise TypeError(f"{self!r} can't be pickled or copied: use to_dict()")
+        # A copy is a picture of the moment: it belongs to no runtime.
+        return DETACHED.remake, (DETACHED.facts(self),)
 
     cdef void show(self) noexcept:
         rlx_lock(&SHOW_LOCK)
@@ -156,10 +127,18 @@ cdef class JobContext:
     def status(self):
         return STATUS[self.state]
 
+    @status.setter
+    def status(self, value):
+        self.ident.engine.set_status(self, JobStatus(value))
+
     @property
     def error(self):
         with cython.critical_section(self):
             return self._error
+
+    @error.setter
+    def error(self, value):
+        self.ident.engine.set_error(self, value)
 
     @property
     def created_at(self):
@@ -181,6 +160,12 @@ cdef class JobContext:
                 self._data = {}
             return self._data
 
+    @data.setter
+    def data(self, dict value not None):
+        self.show()
+        with cython.critical_section(self):
+            self._data = value
+
     @property
     def metadata(self):
         self.show()
@@ -188,6 +173,12 @@ cdef class JobContext:
             if self._metadata is None:
                 self._metadata = {}
             return self._metadata
+
+    @metadata.setter
+    def metadata(self, dict value not None):
+        self.show()
+        with cython.critical_section(self):
+            self._metadata = value
 
     @property
     def trace_log(self):
@@ -197,6 +188,12 @@ cdef class JobContext:
                 self._trace = []
             return self._trace
 
+    @trace_log.setter
+    def trace_log(self, list value not None):
+        self.show()
+        with cython.critical_section(self):
+            self._trace = value
+
     def set_data(self, key, value):
         """Store ``value`` under ``key`` in the job's own data."""
         self.data[key] = value
@@ -204,6 +201,21 @@ cdef class JobContext:
     def get_data(self, key, default=None):
         """Return what :meth:`set_data` stored under ``key``, else ``default``."""
         return self.data.get(key, default)
+
+    def set_routine_data(self, routine_id, key, value):
+        """Store ``value`` in the job's data under ``"{routine_id}_{key}"``."""
+        self.data[f"{routine_id}_{key}"] = value
+
+    def get_routine_data(self, routine_id, key=None, default=None):
+        """Return what :meth:`set_routine_data` stored; all of a routine's without key."""
+        if key is not None:
+            return self.data.get(f"{routine_id}_{key}", default)
+        prefix = f"{routine_id}_"
+        return {
+            name[len(prefix):]: value
+            for name, value in list(self.data.items())
+            if isinstance(name, str) and name.startswith(prefix)
+        }
 
     def trace(self, routine_id, action, details=None):
         """Append an entry to ``trace_log``.
@@ -283,6 +295,30 @@ cdef class JobContext:
         """
         return self.ident.engine.cancel_job(self)
 
+    def start(self):
+        """Note that work has begun; a runtime does it for its own jobs."""
+        if self.state < JOB_RUNNING and self.ident.worker is None:
+            self.ident.engine.set_status(self, JobStatus.RUNNING)
+
+    def complete(self, status="completed", error=None):
+        """End the job now, whatever of it is still queued.
+
+        What is queued is dropped and counted, and what running logic still emits for the
+        job. A job that has ended already stays as it is.
+
+        Args:
+            status: "completed", "failed" or "cancelled".
+            error: why: an exception or a text.
+
+        Raises:
+            ValueError: ``status`` is none of the three.
+        """
+        if status not in ("completed", "failed", "cancelled"):
+            raise ValueError(
+                f"status must be 'completed', 'failed' or 'cancelled', not {status!r}"
+            )
+        self.ident.engine.end_job(self, JobStatus(status), error)
+
     def add_done_callback(self, callback):
         """Call ``callback(job)`` once the job is finished, at once if it is already."""
         if not callable(callback):
@@ -315,6 +351,12 @@ cdef class JobContext:
 
     def __repr__(self):
         return f"<JobContext {self.job_id} of {self.flow_id!r}: {self.status}>"
+
+
+def set_detached(stand_in):
+    """Tell jobs that belong to no runtime whom to ask; see detached.pyx."""
+    global DETACHED
+    DETACHED = stand_in
 
 
 async def outcome_of(JobContext job):

@@ -17,6 +17,7 @@ ctypedef struct effects_t:
     Py_ssize_t cap_litter
     Py_ssize_t n_dropped     # items that a rule or an ended job dropped
     PyObject* dropped_by     # label of the slot whose rule dropped an item; borrowed
+    PyObject* source         # Node whose emit delivers; borrowed; NULL: a post
     bint first_drop          # the first one of that slot: log it
     bint runnable            # the worker got ready work and no pump knows of it
     bint nudge               # a timer became the earliest: the driver must hear of it
@@ -61,6 +62,7 @@ cdef class Ledger:
     cdef void wake_all(self, effects_t* fx) noexcept nogil
     cdef bint listen(self, JobContext job, object callback) except -1
     cdef list live_jobs(self)
+    cdef list ended_jobs(self)
     cdef void forget(self)
 
 # Room in the table for one more job; without the lock: what is not used stays.

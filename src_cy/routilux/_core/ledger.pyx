@@ -186,8 +186,10 @@ cdef class Ledger:
                 self.admitted -= 1
             if job.state == JOB_COMPLETED:
                 self.completed += 1
+                job.ident.n_completed += 1
             elif job.state == JOB_FAILED:
                 self.failed += 1
+                job.ident.n_failed += 1
             else:
                 self.cancelled += 1
             job.ended = True
@@ -282,6 +284,31 @@ cdef class Ledger:
             rlx_xdecref(snapshot[i])
         free(snapshot)
         found.sort(key=seq_of)
+        return found
+
+    cdef list ended_jobs(self):
+        # The history, oldest end first.
+        cdef list found = []
+        cdef PyObject** snapshot
+        cdef PyObject* job
+        cdef Py_ssize_t i, n = 0, cap
+        rlx_lock(&self.lock)
+        cap = self.history_size
+        snapshot = <PyObject**>calloc(cap + 1, sizeof(PyObject*))
+        job = self.history_head if snapshot != NULL else NULL
+        while job != NULL and n < cap:
+            rlx_incref(job)
+            snapshot[n] = job
+            n += 1
+            job = (<JobContext>job).history_next
+        rlx_unlock(&self.lock)
+        if snapshot == NULL:
+            raise MemoryError()
+        for i in range(n):
+            (<JobContext>snapshot[i]).show()
+            found.append(<object>snapshot[i])
+            rlx_xdecref(snapshot[i])
+        free(snapshot)
         return found
 
     cdef void forget(self):

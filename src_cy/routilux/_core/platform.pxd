@@ -54,6 +54,7 @@ cdef enum WaitKind:
     WAIT_ROOM                 # until a job may be posted
     WAIT_SLOT                 # post(): until the slot `target` has room
     WAIT_HELP                 # logic: the same, or until there is something to help with
+    WAIT_IDLE                 # until no activation of a paused worker executes
 
 ctypedef struct waiters_t:
     waiter_t* head

@@ -239,7 +239,7 @@ cdef class RuntimeCore:
             if found is not None:
                 return <WorkerCore>found
         if core.phase != ENGINE_OPEN:
-            raise RuntimeError("the runtime is shut down and takes no more jobs")
+            raise RuntimeError("Runtime is shut down: it takes no more jobs")
         flow = self._resolve(flow)
         if worker_id is None:
             found = core.newest.get(flow)

@@ -25,7 +25,13 @@ from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport activation_t
 from routilux._core.drain cimport take, take_ready
-from routilux._core.settle cimport clear, measure, settle, wake_if_blocked
+from routilux._core.settle cimport (
+    clear,
+    measure,
+    settle,
+    wake_idle,
+    wake_if_blocked,
+)
 from routilux._core.straight cimport settle_straight, take_straight
 from routilux._core.frame cimport (
     context_value,
@@ -37,10 +43,10 @@ from routilux._core.frame cimport (
     set_pump_engine,
     unnest,
 )
-from routilux._core.hooks cimport HOOKED, call_hook, log_safely
+from routilux._core.hooks cimport HOOKED, log_safely
 from routilux._core.engine cimport is_idle, zero
 from routilux._core.route cimport helpable, set_help
-from routilux._core.judge cimport judge
+from routilux._core.judge cimport end__hooked, judge
 from routilux._core.invoke cimport invoke_safely, invoke_straight
 
 
@@ -170,6 +176,8 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     rlx_lock(&worker.lock)
     if outcome != OUTCOME_ASIDE:
         settle(worker, &act, frame.anchor, &fx)
+    if worker.idle_waiters.head != NULL:
+        wake_idle(worker, &fx)
     rlx_unlock(&worker.lock)
     clear(&act)
     engine.apply(worker, &fx)
@@ -220,9 +228,7 @@ cdef int finish_async(Activation activation, object error) except -1:
     if error is not None:
         outcome = judge(worker, &act, error)
     elif HOOKED:
-        call_hook(
-            "on_routine_end", ((<Node>act.cell.node).routine_id, worker, None, "completed", None)
-        )
+        end__hooked(worker, &act, <Node>act.cell.node, "completed", None)
     rlx_lock(&worker.lock)
     if outcome != OUTCOME_ASIDE:
         settle(worker, &act, NULL, &fx)

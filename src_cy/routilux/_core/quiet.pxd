@@ -10,5 +10,5 @@ cdef class Quiet(Engine):
     cdef bint more_quiet(self) noexcept nogil
     cdef bint flush_quiet(self) except -1
     cdef int cancel_parked(self) except -1
-    cdef bint cancel_for(self, JobContext job, object text) except -1
+    cdef bint end_for(self, JobContext job, int state, object reason) except -1
     cdef int cancel_many(self, WorkerCore worker, list jobs, list texts) except -1

@@ -19,7 +19,7 @@ from routilux._core.group cimport is_dead
 from routilux._core.ledger cimport effects_t
 from routilux._core.timer cimport Clock, timer_t
 from routilux._core.worker cimport Activation, worker_of
-from routilux._core.settle cimport cancel, mark, purge
+from routilux._core.settle cimport end_early, mark, purge
 from routilux._core.flush cimport flush_lowest, parked_in
 from routilux._core.engine cimport zero
 
@@ -108,16 +108,15 @@ cdef class Quiet(Engine):
             self.offer_room()
         return 0
 
-    cdef bint cancel_for(self, JobContext job, text) except -1:
+    cdef bint end_for(self, JobContext job, int state, reason) except -1:
         cdef WorkerCore worker = worker_of(job.ident)
         cdef effects_t fx
         cdef bint done
         if worker is None:
             return False
-        reason = JobError("Cancelled", text)
         zero(&fx)
         rlx_lock(&worker.lock)
-        done = cancel(worker, &job.own, reason, &fx)
+        done = end_early(worker, &job.own, state, reason, &fx)
         while done and worker.slot_waiters.head != NULL:
             waiter_pick(&worker.slot_waiters, worker.slot_waiters.head, &fx.wake)
         rlx_unlock(&worker.lock)

@@ -23,6 +23,7 @@ from routilux._core.status cimport (
     PUT_NO_MEMORY,
     PUT_OK,
     PUT_REFUSED,
+    STAMP_CLOCK,
 )
 from routilux._core.platform cimport (
     WAIT_HELP,
@@ -31,6 +32,7 @@ from routilux._core.platform cimport (
     rlx_lock,
     rlx_monotonic_ns,
     rlx_unlock,
+    rlx_wall_ns,
     waiter_free,
     waiter_init,
     waiter_link,
@@ -82,9 +84,9 @@ cdef int deliver(
 ) noexcept nogil:
     cdef cell_t* cell = <cell_t*>slot.cell
     cdef cell_t* after
-    cdef uint64_t stamp
+    cdef int result
     if slot.inert:
-        return deliver__inert(slot, item, fx)
+        return deliver__inert(worker, slot, item, fx)
     if owner.dead or (owner.kind == OWNER_GROUP and is_dead(owner)):
         worker.n_dropped += 1
         return PUT_DROPPED
@@ -102,10 +104,11 @@ cdef int deliver(
     else:
         hold(worker.ledger, owner, fx)
     cell.stamp += 1
-    stamp = cell.stamp
-    if cell.policy.kind == POLICY_BATCH and cell.policy.wait_ns:
-        stamp = <uint64_t>worker.clock.now()
-    if slot_put(slot, item, owner, stamp) < 0:
+    if cell.stamping:
+        result = put__timed(worker, slot, item, owner, fx)
+    else:
+        result = slot_put(slot, item, owner, cell.stamp)
+    if result < 0:
         release(worker.ledger, owner, 1, fx)
         return PUT_NO_MEMORY
     rlx_incref(item)
@@ -128,14 +131,38 @@ cdef int deliver(
     return PUT_OK
 
 
-cdef int deliver__inert(slot_t* slot, PyObject* item, effects_t* fx) noexcept nogil:
+cdef int put__timed(
+    WorkerCore worker, slot_t* slot, PyObject* item, owner_t* owner, effects_t* fx
+) noexcept nogil:
+    # For a cell whose stamps are times, and a slot that remembers who emitted.
+    cdef cell_t* cell = <cell_t*>slot.cell
+    cdef uint64_t stamp = <uint64_t>rlx_wall_ns()
+    cdef PyObject* name = NULL
+    if cell.stamping == STAMP_CLOCK:
+        stamp = <uint64_t>worker.clock.now()
+    elif stamp > cell.stamp:
+        cell.stamp = stamp
+    else:
+        stamp = cell.stamp
+    if slot_put(slot, item, owner, stamp) < 0:
+        return -1
+    if slot.sources != NULL:
+        if fx.source != NULL:
+            name = <PyObject*>(<Node>fx.source).routine_id
+        slot.sources[(slot.head + slot.size - 1) & (slot.cap - 1)] = name
+    return 0
+
+
+cdef int deliver__inert(
+    WorkerCore worker, slot_t* slot, PyObject* item, effects_t* fx
+) noexcept nogil:
     # A routine that never runs: keep the newest for inspection, hold no job open.
     cdef entry_t oldest
     if not slot_has_room(slot):
         slot_take(slot, &oldest)
         litter(fx, oldest.item)
         slot.n_dropped += 1
-    if slot_put(slot, item, NULL, 0) < 0:
+    if put__timed(worker, slot, item, NULL, fx) < 0:
         return PUT_NO_MEMORY
     rlx_incref(item)
     return PUT_OK
@@ -191,6 +218,8 @@ cdef int await_room(
     cdef int64_t until = deadline
     cdef effects_t fx
     zero(&fx)
+    if helps and deadline < 0 and worker.paused:
+        return AWAIT_OVER           # it has to end, and nothing drains the slot meanwhile
     helps = helps or pump_engine() == <void*>engine
     deep = helps and depth_of(current_frame()) >= HELP_DEPTH
     alone = engine.pool_size == 1 or engine.driver.is_inline()

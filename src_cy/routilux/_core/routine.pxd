@@ -33,11 +33,13 @@ ctypedef struct cell_t:
     int n_events
     int index                # in the plan; set once
     int rank                 # distance from the sources of the flow; set once
-    bint straight            # one slot, one item, one activation at a time; set once
+    bint straight            # one slot, one item, one activation at a time, not paused
+    bint plain               # the same, paused or not; set once
     policy_t policy
     lanes_t* lanes           # NULL: a routine without a key; set once
     Py_ssize_t total         # items queued in all slots, in lanes too
     uint64_t stamp           # of the last arrival
+    int stamping             # StampKind; set once
     Py_ssize_t limit         # activations at a time; set once
     Py_ssize_t running       # activations going on, coroutines and waiting retries too
     bint ready               # in the worker's ready list

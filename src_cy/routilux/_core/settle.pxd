@@ -21,7 +21,9 @@ cdef void measure(activation_t* act, int64_t now) noexcept nogil
 cdef void fail(
     WorkerCore worker, owner_t* owner, Py_ssize_t held, object error, effects_t* fx
 ) noexcept
-cdef bint cancel(WorkerCore worker, owner_t* owner, object reason, effects_t* fx) noexcept
+cdef bint end_early(
+    WorkerCore worker, owner_t* owner, int state, object reason, effects_t* fx
+) noexcept
 # Ends one job early, without looking at the queues; False when it had ended.
 cdef bint mark(owner_t* owner, int state, object error) noexcept
 cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil
@@ -32,6 +34,9 @@ cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil
 
 # The same with nothing ready and no timer: nothing moves without help from outside.
 cdef bint is_stuck(WorkerCore worker, Py_ssize_t more) noexcept nogil
+
+# No activation executes any more: whoever paused the worker need not wait longer.
+cdef void wake_idle(WorkerCore worker, effects_t* fx) noexcept nogil
 
 # After a thread took what it wants: if all the others are blocked now, they must look.
 cdef void wake_if_blocked(WorkerCore worker, effects_t* fx) noexcept nogil

@@ -11,7 +11,6 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 
 from routilux._core.status cimport (
-    JOB_CANCELLED,
     JOB_FAILED,
     JOB_RUNNING,
     OWNER_JOB,
@@ -86,7 +85,16 @@ cdef bint is_stuck(WorkerCore worker, Py_ssize_t more) noexcept nogil:
     return worker.n_ready == 0 and worker.timers == 0 and all_blocked(worker, more)
 
 
+cdef void wake_idle(WorkerCore worker, effects_t* fx) noexcept nogil:
+    if worker.running > worker.n_waiting:
+        return
+    while worker.idle_waiters.head != NULL:
+        waiter_pick(&worker.idle_waiters, worker.idle_waiters.head, &fx.wake)
+
+
 cdef void wake_if_blocked(WorkerCore worker, effects_t* fx) noexcept nogil:
+    if worker.idle_waiters.head != NULL:
+        wake_idle(worker, fx)
     if worker.slot_waiters.head == NULL or not all_blocked(worker, 0):
         return
     while worker.slot_waiters.head != NULL:
@@ -141,8 +149,10 @@ cdef void fail(
     purge(worker, fx)
 
 
-cdef bint cancel(WorkerCore worker, owner_t* owner, object reason, effects_t* fx) noexcept:
-    if owner.open == 0 or not mark_all(owner, JOB_CANCELLED, reason):
+cdef bint end_early(
+    WorkerCore worker, owner_t* owner, int state, object reason, effects_t* fx
+) noexcept:
+    if owner.open == 0 or not mark_all(owner, state, reason):
         return False
     if worker.queued:
         purge(worker, fx)
@@ -173,6 +183,8 @@ cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept no
         if not is_dead(entry.owner):
             if kept != i:
                 slot_at(slot, kept)[0] = entry
+                if slot.sources != NULL:
+                    source_at(slot, kept)[0] = source_at(slot, i)[0]
             kept += 1
             continue
         if i < parked:
@@ -212,6 +224,10 @@ cdef void purge_lanes(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept n
             worker.n_dropped += 1
             fx.n_dropped += 1
         laned = younger
+
+
+cdef inline PyObject** source_at(slot_t* slot, Py_ssize_t i) noexcept nogil:
+    return &slot.sources[(slot.head + i) & (slot.cap - 1)]
 
 
 cdef void clear(activation_t* act) noexcept:

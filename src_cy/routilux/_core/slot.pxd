@@ -11,7 +11,7 @@ from routilux._core.job cimport owner_t
 ctypedef struct entry_t:
     PyObject* item           # owned reference
     owner_t* owner           # counted in owner.open; NULL in a slot that never fires
-    uint64_t stamp           # arrival order in the routine; ns for a policy with max_wait
+    uint64_t stamp           # arrival order in the routine; what else it tells: StampKind
 
 ctypedef struct slot_t:
     entry_t* ring
@@ -26,6 +26,9 @@ ctypedef struct slot_t:
     int64_t n_dropped        # items dropped by the overflow rule or with their job
     int overflow             # OverflowRule; set once
     bint inert               # its routine never fires: keep the newest, hold no job
+    PyObject** sources       # beside the ring if the cell keeps time: routine ids of those
+                             # who emitted the entries, borrowed; NULL for a post
+    bint keeps_sources       # set once
     int index                # of the slot in its routine; set once
     void* cell               # cell_t of the routine; set once
 
@@ -75,5 +78,9 @@ cdef class Slot:
     cdef slot_t own
     cdef rlx_lock_t own_lock
     cdef rlx_lock_t* lock                # protects queue
+    cdef readonly bint timestamps        # keep when its items came, and from whom
+    cdef dict emitted                    # stamp -> (from, at), for its own queue
     cdef uint64_t head_stamp(self)       # arrival number of the oldest item; 0: none
     cdef int pop_c(self, PyObject** item) except -1
+    cdef bint look(self, Py_ssize_t i, entry_t* entry, PyObject** source) noexcept
+    cdef int64_t arrived(self, uint64_t stamp)       # wall clock ns; 0: not known

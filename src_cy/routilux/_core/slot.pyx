@@ -7,13 +7,21 @@ idle workers cost nothing. It promises first in, first out, and never more than
 """
 
 cimport cython
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 
-from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
+from routilux._core.platform cimport (
+    rlx_incref,
+    rlx_lock,
+    rlx_unlock,
+    rlx_wall_ns,
+    rlx_xdecref,
+)
+from routilux._core.failure cimport instant, moment
 
 from routilux.errors import SlotQueueFullError
 
-cdef uint64_t ARRIVALS = 0       # of free-standing slots: orders what several of them hold
+# Of free-standing slots: orders what several of them hold, and tells when it came.
+cdef uint64_t ARRIVALS = 0
 
 OVERFLOW_RULES = ("block", "error", "drop_oldest", "drop_newest")
 
@@ -22,7 +30,8 @@ cdef int slot_grow(slot_t* slot) noexcept nogil:
     cdef Py_ssize_t cap = 8 if slot.cap == 0 else 2 * slot.cap
     cdef Py_ssize_t i
     cdef entry_t* ring = <entry_t*>malloc(cap * sizeof(entry_t))
-    if ring == NULL:
+    if ring == NULL or (slot.keeps_sources and grow_sources(slot, cap) < 0):
+        free(ring)
         return -1
     for i in range(slot.size):
         ring[i] = slot_at(slot, i)[0]
@@ -30,6 +39,18 @@ cdef int slot_grow(slot_t* slot) noexcept nogil:
     slot.ring = ring
     slot.cap = cap
     slot.head = 0
+    return 0
+
+
+cdef int grow_sources(slot_t* slot, Py_ssize_t cap) noexcept nogil:
+    cdef PyObject** sources = <PyObject**>calloc(cap, sizeof(PyObject*))
+    cdef Py_ssize_t i
+    if sources == NULL:
+        return -1
+    for i in range(slot.size):
+        sources[i] = slot.sources[(slot.head + i) & (slot.cap - 1)]
+    free(slot.sources)
+    slot.sources = sources
     return 0
 
 
@@ -42,6 +63,8 @@ cdef void slot_free(slot_t* slot) noexcept:
     for i in range(n):
         rlx_xdecref(ring[(head + i) & mask].item)
     free(ring)
+    free(slot.sources)
+    slot.sources = NULL
 
 
 def check_length(name, value, low=1):
@@ -67,6 +90,8 @@ cdef class Slot:
         watermark: share of max_queue_length above which the pressure is "high".
         overflow: what happens to an item that does not fit: "block", "error",
             "drop_oldest" or "drop_newest".
+        timestamps: keep when each item came and from whom; a slot without a worker and
+            the slots of a routine with a policy of your own always do.
 
     Example:
         >>> slot = Slot("input")
@@ -87,6 +112,7 @@ cdef class Slot:
         watermark=0.8,
         *,
         overflow="block",
+        timestamps=False,
     ):
         if not isinstance(name, str) or not name:
             raise ValueError(f"a slot's name must be a non-empty string, not {name!r}")
@@ -104,6 +130,7 @@ cdef class Slot:
         self.max_queue_length = max_queue_length
         self.watermark = watermark
         self.overflow = overflow
+        self.timestamps = timestamps
         self.connected_events = []
         self.own.bound = max_queue_length
 
@@ -120,6 +147,8 @@ cdef class Slot:
             item[0] = entry.item
             got = 1
         rlx_unlock(self.lock)
+        if got and self.emitted is not None:
+            self.emitted.pop(entry.stamp, None)
         return got
 
     cdef uint64_t head_stamp(self):
@@ -130,16 +159,45 @@ cdef class Slot:
         rlx_unlock(self.lock)
         return stamp
 
+    cdef bint look(self, Py_ssize_t i, entry_t* entry, PyObject** source) noexcept:
+        # Copies the i-th queued entry, with a new reference of its item. False: none.
+        cdef bint got
+        rlx_lock(self.lock)
+        got = i < self.queue.size
+        if got:
+            entry[0] = slot_at(self.queue, i)[0]
+            source[0] = NULL
+            if self.queue.sources != NULL:
+                source[0] = self.queue.sources[
+                    (self.queue.head + i) & (self.queue.cap - 1)
+                ]
+            rlx_incref(entry.item)
+        rlx_unlock(self.lock)
+        return got
+
+    cdef int64_t arrived(self, uint64_t stamp):
+        return <int64_t>stamp
+
     def enqueue(self, data, emitted_from="", emitted_at=None):
-        """Append ``data``; SlotQueueFullError when the queue is full."""
+        """Append ``data``; SlotQueueFullError when the queue is full.
+
+        Args:
+            data: any object.
+            emitted_from: id of the routine that it comes from.
+            emitted_at: when that emitted it, a datetime; None: now.
+        """
         global ARRIVALS
         cdef int result = 0
         cdef bint full
+        cdef uint64_t now = <uint64_t>rlx_wall_ns()
+        given = None
+        if emitted_from or emitted_at is not None:
+            given = (str(emitted_from), moment(instant(emitted_at)))
         rlx_lock(self.lock)
         full = not slot_has_room(self.queue)
         if not full:
-            ARRIVALS += 1
-            result = slot_put(self.queue, <PyObject*>data, NULL, ARRIVALS)
+            ARRIVALS = now = max(now, ARRIVALS + 1)
+            result = slot_put(self.queue, <PyObject*>data, NULL, now)
             if result == 0:
                 rlx_incref(<PyObject*>data)
         rlx_unlock(self.lock)
@@ -149,6 +207,10 @@ cdef class Slot:
             )
         if result < 0:
             raise MemoryError()
+        if given is not None:
+            if self.emitted is None:
+                self.emitted = {}
+            self.emitted[now] = given
 
     def consume_one_new(self):
         """Take the oldest item out and return it, None when the queue is empty."""
@@ -186,20 +248,40 @@ cdef class Slot:
     def peek_all_new(self):
         """Return the queued items, oldest first, and leave them queued."""
         cdef list items = []
-        cdef Py_ssize_t i = 0
-        cdef PyObject* item
-        while True:
-            item = NULL
-            rlx_lock(self.lock)
-            if i < self.queue.size:
-                item = slot_at(self.queue, i).item
-                rlx_incref(item)
-            rlx_unlock(self.lock)
-            if item == NULL:
-                return items
-            items.append(<object>item)
-            rlx_xdecref(item)
-            i += 1
+        cdef entry_t entry
+        cdef PyObject* source
+        while self.look(len(items), &entry, &source):
+            items.append(<object>entry.item)
+            rlx_xdecref(entry.item)
+        return items
+
+    def peek_points(self):
+        """Return the queued items as `SlotDataPoint`, with when and whence they came.
+
+        What was not kept is None, or "" for whence; see ``timestamps``.
+        """
+        from routilux.data_point import SlotDataPoint   # here: dataclasses are slow to import
+
+        cdef list points = []
+        cdef entry_t entry
+        cdef PyObject* source
+        while self.look(len(points), &entry, &source):
+            when = moment(self.arrived(entry.stamp))
+            whence, emitted = "", None
+            if source != NULL:
+                whence = <object>source
+            elif self.emitted is not None:
+                whence, emitted = self.emitted.get(entry.stamp, ("", None))
+            points.append(
+                SlotDataPoint(<object>entry.item, emitted or when, when, None, whence)
+            )
+            rlx_xdecref(entry.item)
+        return points
+
+    @property
+    def _queue(self):
+        """What is queued, for programs that look there: a tuple of `SlotDataPoint`."""
+        return tuple(self.peek_points())
 
     def peek_one_new(self):
         """Return the oldest queued item without taking it, None when there is none."""
@@ -244,6 +326,34 @@ cdef class Slot:
             "is_near_full": usage >= self.watermark,
             "dropped_count": self.queue.n_dropped,
         }
+
+    def get_queue_state(self):
+        """Return the counts of the queue and the age of its oldest item as a dict."""
+        cdef Py_ssize_t count = self.get_unconsumed_count()
+        cdef Py_ssize_t total = max(<Py_ssize_t>self.queue.n_put, count)
+        oldest = moment(self.arrived(self.head_stamp()))
+        return {
+            "total_count": total,
+            "unconsumed_count": count,
+            "consumed_count": total - count,
+            "max_length": self.max_queue_length,
+            "watermark_threshold": int(self.max_queue_length * self.watermark),
+            "oldest_unconsumed": None if oldest is None else oldest.isoformat(),
+        }
+
+    def connect(self, event):
+        """Note that an event leads here; items flow only by `Flow.connect`."""
+        if event not in self.connected_events:
+            self.connected_events.append(event)
+        if self not in event.connected_slots:
+            event.connected_slots.append(self)
+
+    def disconnect(self, event):
+        """Take back what `connect` noted; does nothing if it noted nothing."""
+        if event in self.connected_events:
+            self.connected_events.remove(event)
+        if self in event.connected_slots:
+            event.connected_slots.remove(self)
 
     def __len__(self):
         return self.get_unconsumed_count()

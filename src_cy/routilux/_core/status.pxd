@@ -45,6 +45,11 @@ cdef enum OverflowRule:
     OVERFLOW_DROP_OLDEST
     OVERFLOW_DROP_NEWEST
 
+cdef enum StampKind:
+    STAMP_ORDER       # the number of the arrival in the routine
+    STAMP_CLOCK       # monotonic ns: a batch with max_wait
+    STAMP_WALL        # wall clock ns, still unique and growing: times are kept
+
 cdef enum PutResult:
     PUT_OK
     PUT_FULL          # the slot is full and its rule is to wait

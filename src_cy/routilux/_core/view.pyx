@@ -8,7 +8,16 @@ what anybody else consumes is settled at once, so its job can end.
 cimport cython
 from libc.stdlib cimport free, malloc
 
-from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
+from libc.stdint cimport uint64_t
+
+from routilux._core.status cimport STAMP_ORDER, STAMP_WALL
+from routilux._core.platform cimport (
+    rlx_incref,
+    rlx_lock,
+    rlx_unlock,
+    rlx_wall_ns,
+    rlx_xdecref,
+)
 from routilux._core.ledger cimport effects_t
 from routilux._core.count cimport release
 from routilux._core.slot cimport entry_t, slot_at, slot_t
@@ -65,6 +74,34 @@ cdef class QueueView(Slot):
         free(found)
         return items
 
+    cdef bint look(self, Py_ssize_t i, entry_t* entry, PyObject** source) noexcept:
+        # What waits in lanes is older; whence it came was the ring's to know.
+        cdef lanes_t* lanes = (<cell_t*>self.queue.cell).lanes
+        cdef laned_t* laned = NULL
+        if lanes == NULL:
+            return Slot.look(self, i, entry, source)
+        rlx_lock(self.lock)
+        laned = lanes.columns[self.queue.index].oldest
+        while laned != NULL and i > 0:
+            laned = laned.younger
+            i -= 1
+        if laned != NULL:
+            entry[0] = laned.entry
+            source[0] = NULL
+            rlx_incref(entry.item)
+        rlx_unlock(self.lock)
+        return laned != NULL or Slot.look(self, i, entry, source)
+
+    cdef int64_t arrived(self, uint64_t stamp):
+        cdef cell_t* cell = <cell_t*>self.queue.cell
+        if stamp == 0 or cell.stamping == STAMP_ORDER:
+            return 0
+        if cell.stamping == STAMP_WALL:
+            return <int64_t>stamp
+        if self.offset == 0:        # once a view, or equal clocks would seem to jitter
+            self.offset = rlx_wall_ns() - self.worker.clock.now()
+        return self.offset + <int64_t>stamp
+
     def enqueue(self, data, emitted_from="", emitted_at=None):
         raise RuntimeError(
             f"slot {self.name!r} belongs to a running worker: post() to it, or emit"
@@ -97,6 +134,7 @@ cdef QueueView view_of(WorkerCore worker, Node node, int index):
         definition.max_queue_length,
         definition.watermark,
         overflow=definition.overflow,
+        timestamps=definition.timestamps,
     )
     view.connected_events = definition.connected_events
     view.worker = worker

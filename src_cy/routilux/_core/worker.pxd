@@ -42,7 +42,7 @@ cdef class WorkerCore:
     cdef Ledger ledger               # set once
     cdef Clock clock                 # set once
     cdef Ident ident                 # set once
-    cdef object engine               # Engine; set once
+    cdef readonly object engine      # Engine, None before exec(); set once
     cdef cell_t* cells               # one per node; set once
     cdef Py_ssize_t n_cells          # set once
     cdef Py_ssize_t n_slots          # set once; of all cells
@@ -58,6 +58,9 @@ cdef class WorkerCore:
     cdef Py_ssize_t nested           # those of them whose thread helps, so runs another
     cdef Py_ssize_t blocked_outside  # those that wait for a slot of another worker
     cdef Py_ssize_t timers           # pending timers that will move something
+    cdef Py_ssize_t n_waiting        # activations of `running` whose retry is not begun yet
+    cdef bint paused                 # no activation begins: the limit of each cell is negated
+    cdef waiters_t idle_waiters      # WAIT_IDLE
     cdef waiters_t slot_waiters      # WAIT_SLOT, WAIT_HELP
     cdef Py_ssize_t n_held           # cells that are held
     cdef Py_ssize_t n_crowded        # slots that hold more than their bound
@@ -66,6 +69,9 @@ cdef class WorkerCore:
     cdef int64_t in_runq             # guarded by the engine's lock; also read without
     cdef PyObject* run_next          # guarded by the engine's lock: link of its run queue
     cdef int phase                   # WorkerPhase
+    cdef int64_t created             # wall clock ns; 0 when it did not happen yet
+    cdef int64_t started
+    cdef int64_t stopped
     cdef dict states                 # routine_id -> state; the user's alone
     cdef uint64_t poster             # number of the thread that posted last
     cdef uint64_t poster_seq         # and the job that it posted; 0: none

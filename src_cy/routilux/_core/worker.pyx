@@ -15,14 +15,21 @@ from enum import Enum
 from routilux._core.platform cimport (
     rlx_lock,
     rlx_unlock,
+    rlx_wall_ns,
     rlx_xdecref,
 )
+from routilux._core.failure cimport moment
 from routilux._core.lane cimport lanes_free, lanes_new
 from routilux._core.slot cimport Slot, slot_free
 from routilux._core.status cimport (
+    POLICY_BATCH,
+    POLICY_CALLABLE,
+    POLICY_CUSTOM,
     POLICY_IMMEDIATE,
     POLICY_KEYED,
     POLICY_NONE,
+    STAMP_CLOCK,
+    STAMP_WALL,
     WORKER_RUNNING,
 )
 from routilux._core.routine cimport Node, meter_t
@@ -37,6 +44,7 @@ class WorkerStatus(str, Enum):
     STARTING = "starting"
     RUNNING = "running"
     STOPPED = "stopped"
+    PAUSED = "paused"
 
     __str__ = str.__str__
     __format__ = str.__format__
@@ -77,11 +85,18 @@ cdef class WorkerCore:
         self.states = {}
         self.posters = {}
         self.ident = Ident("", "", "", None, None)      # until the engine builds it
+        self.created = rlx_wall_ns()
+
+    def _introduce(self, str worker_id not None, str flow_id not None):
+        """Name a worker that was made by hand, until a runtime starts it."""
+        self.ident = Ident(worker_id, flow_id, "", None, None)
 
     def _build(
         self, engine, Ledger ledger, Clock clock, Plan plan, str worker_id, int pool_size, bint metered
     ):
         """Allocate the cells of a plan. The engine calls it once, before anything else."""
+        if self.plan is not None:
+            raise ValueError(f"{self!r} was started before; make or load another WorkerState")
         self.engine = engine
         self.ledger = ledger
         self.clock = clock
@@ -97,6 +112,7 @@ cdef class WorkerCore:
         self.n_slots = plan.n_slots
         self.build_cells(pool_size, metered)
         self.build_routes()
+        self.started = rlx_wall_ns()
         self.phase = WORKER_RUNNING
 
     cdef int build_cells(self, int pool_size, bint metered) except -1:
@@ -112,12 +128,6 @@ cdef class WorkerCore:
             cell.rank = node.rank
             cell.policy = node.template
             cell.limit = pool_size if node.concurrency is None else node.concurrency
-            cell.straight = (
-                cell.policy.kind == POLICY_IMMEDIATE
-                and len(node.slots) == 1
-                and cell.limit == 1
-                and not node.is_async
-            )
             cell.slots = slot
             cell.events = event
             cell.n_slots = len(node.slots)
@@ -134,9 +144,25 @@ cdef class WorkerCore:
                 slot.bound = definition.max_queue_length
                 slot.overflow = OVERFLOW_RULES.index(definition.overflow)
                 slot.inert = cell.policy.kind == POLICY_NONE
+                slot.keeps_sources = (
+                    definition.timestamps
+                    or slot.inert
+                    or POLICY_CUSTOM <= cell.policy.kind <= POLICY_CALLABLE
+                )
+                if slot.keeps_sources:
+                    cell.stamping = STAMP_WALL
                 slot.index = <int>(slot - cell.slots)
                 slot.cell = cell
                 slot += 1
+            if cell.policy.kind == POLICY_BATCH and cell.policy.wait_ns:
+                cell.stamping = STAMP_CLOCK
+            cell.straight = cell.plain = (
+                cell.policy.kind == POLICY_IMMEDIATE
+                and len(node.slots) == 1
+                and cell.limit == 1
+                and not node.is_async
+                and not cell.stamping
+            )
             event += cell.n_events
         return 0
 
@@ -218,7 +244,22 @@ cdef class WorkerCore:
 
     @property
     def status(self):
-        return STATUS[self.phase]
+        return WorkerStatus.PAUSED if self.paused else STATUS[self.phase]
+
+    @property
+    def times(self):
+        """When it was made, started and stopped; None before that."""
+        return moment(self.created), moment(self.started), moment(self.stopped)
+
+    @property
+    def job_counts(self):
+        """How many of its jobs ended: (completed, failed)."""
+        return self.ident.n_completed, self.ident.n_failed
+
+    @property
+    def is_idle(self):
+        """Whether nothing of it is queued, runs, or waits for a retry."""
+        return self.queued == 0 and self.running == 0
 
     @property
     def routine_states(self):

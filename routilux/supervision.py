@@ -1,0 +1,183 @@
+"""What a Runtime answers about its jobs and workers as a whole.
+
+The half of `Runtime` that programs written for older versions use most beside `exec`
+and `post`: lists, waits for all workers, the early end of a job, the routing of an
+event by hand, and the attributes that they look into. All of it asks the core; nothing
+is kept here, and the tables that are answered are copies.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from routilux._core import (
+    BulkCore,
+    Event,
+    JobContext,
+    JobStatus,
+    get_current_worker_state,
+)
+from routilux.errors import name_hint
+from routilux.worker import WorkerState
+
+if TYPE_CHECKING:
+    from routilux.machine import Machine
+
+__all__ = ["Supervision"]
+
+LONG_WAIT = 300.0
+
+
+class Supervision(BulkCore):
+    """The half of `Runtime` that looks after jobs and workers."""
+
+    _machine: Machine
+
+    def list_jobs(
+        self,
+        worker_id: str | None = None,
+        flow_id: str | None = None,
+        status: JobStatus | str | None = None,
+    ) -> list[JobContext]:
+        """Return jobs, oldest first: those that are not finished, or by status.
+
+        Args:
+            worker_id: Only those of this worker.
+            flow_id: Only those of this flow.
+            status: Only those with this status; the finished ones that `get_job` still
+                answers for are found too.
+
+        Raises:
+            ValueError: There is no such status.
+        """
+        jobs = self.core.live_jobs()
+        if status is not None:
+            wanted = JobStatus(status)
+            jobs = [*self.core.ended_jobs(), *jobs]
+            jobs = [job for job in dict.fromkeys(jobs) if job.status == wanted]
+        return [
+            job
+            for job in jobs
+            if worker_id in (None, job.worker_id) and flow_id in (None, job.flow_id)
+        ]
+
+    def complete_job(
+        self, job_id: str, status: str = "completed", error: object = None
+    ) -> bool:
+        """End a job now, whatever of it is still queued; see `JobContext.complete`.
+
+        Args:
+            job_id: The job.
+            status: "completed", "failed" or "cancelled".
+            error: Why: an exception or a text.
+
+        Returns:
+            True when this call ended it; False when it had ended or is unknown.
+        """
+        job = self.core.find_job(job_id)
+        if job is None or job.status not in (JobStatus.PENDING, JobStatus.RUNNING):
+            return False
+        job.complete(status, error)
+        return job.status == status
+
+    def list_workers(self, flow_id: str | None = None) -> list[WorkerState]:
+        """Return the workers that run or are paused, in the order of `exec`."""
+        workers = self.core.all_workers()
+        return [w for w in workers if flow_id in (None, w.flow_id)]
+
+    def get_worker(self, worker_id: str) -> WorkerState | None:
+        """Return the worker with an id that runs or is paused, or None."""
+        found = [w for w in self.core.all_workers() if w.worker_id == worker_id]
+        return found[0] if found else None
+
+    def wait_until_all_workers_idle(
+        self, timeout: float | None = None, check_interval: float = 0.1
+    ) -> bool:
+        """Sleep until no worker has anything left to do.
+
+        Args:
+            timeout: Seconds; None waits without a limit.
+            check_interval: Not needed: the last job's end wakes the caller.
+
+        Returns:
+            True when all are idle; False at the timeout.
+
+        Raises:
+            ValueError: A time is not more than 0.
+        """
+        for name, value in (("timeout", timeout), ("check_interval", check_interval)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be more than 0, not {value!r}")
+        return self.core.wait_all(timeout)
+
+    def handle_event_emit(
+        self, event: Event, event_data: Mapping[str, Any], worker_state: WorkerState
+    ) -> None:
+        """Route an event by hand: what `Event.emit` does.
+
+        Inside logic it is an emit of the running activation. Elsewhere it posts the
+        values to every slot that the event is connected to, as one job.
+
+        Args:
+            event: The event.
+            event_data: A mapping whose "data" are the values.
+            worker_state: The worker to route in.
+
+        Raises:
+            RuntimeError: The worker does not run here.
+            ValueError: The flow of the worker has no such event.
+        """
+        item = dict(event_data.get("data") or {})
+        if get_current_worker_state() is worker_state and event.routine is not None:
+            event.routine.emit(event.name, **item)
+            return
+        self._post_event(worker_state, event, item)
+
+    def _post_event(self, worker: WorkerState, event: Event, item: Any) -> None:
+        if worker.engine is not self.core:
+            raise RuntimeError(f"{worker!r} is not a worker of this runtime")
+        job_id = None
+        for connection in worker.flow.get_connections_for_event(event):
+            posted = self.post(
+                worker.flow,
+                connection.target_routine_id,
+                connection.target_slot_name,
+                item,
+                worker_id=worker.worker_id,
+                job_id=job_id,
+            )
+            job_id = posted.job_id
+
+    def _emit_deferred(
+        self, worker: WorkerState, routine_id: str, event_name: str, data: Any
+    ) -> None:
+        routines = worker.flow.routines
+        if routine_id not in routines:
+            hint = name_hint(routine_id, routines, "routines")
+            raise ValueError(f"deferred event of routine {routine_id!r}: {hint}")
+        event = routines[routine_id].get_event(event_name)
+        if event is None:
+            hint = name_hint(event_name, routines[routine_id].events, "events")
+            raise ValueError(f"deferred event {event_name!r}: {hint}")
+        self._post_event(worker, event, data)
+
+    @property
+    def _shutdown(self) -> bool:
+        return not self.core.is_open
+
+    @property
+    def _active_workers(self) -> dict[str, WorkerState]:
+        return {w.worker_id: w for w in self.core.all_workers()}
+
+    @property
+    def _active_jobs(self) -> dict[str, JobContext]:
+        return {job.job_id: job for job in self.core.live_jobs()}
+
+    @property
+    def _worker_lock(self) -> threading.Lock:
+        # Answers `with runtime._worker_lock:`; the tables are copies and need none.
+        return threading.Lock()
+
+    _jobs_lock = _worker_lock
