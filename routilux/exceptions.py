@@ -1,0 +1,31 @@
+"""The exceptions of `routilux.errors` under their older import path."""
+
+from routilux.errors import (
+    ConfigurationError,
+    ExecutionError,
+    JobCancelledError,
+    JobFailedError,
+    QueueFullError,
+    RoutiluxError,
+    SerializationError,
+    SlotHandlerError,
+    SlotQueueFullError,
+    StateError,
+    WorkerNotRunningError,
+)
+from routilux.validators import ValidationError
+
+__all__ = [
+    "ConfigurationError",
+    "ExecutionError",
+    "JobCancelledError",
+    "JobFailedError",
+    "QueueFullError",
+    "RoutiluxError",
+    "SerializationError",
+    "SlotHandlerError",
+    "SlotQueueFullError",
+    "StateError",
+    "ValidationError",
+    "WorkerNotRunningError",
+]
