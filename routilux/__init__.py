@@ -4,6 +4,7 @@ Names that few programs need are imported when they are asked for.
 """
 
 from importlib import import_module
+from os import environ
 from typing import TYPE_CHECKING, Any
 
 from routilux._core import Event, JobContext, JobError, JobStatus, Slot, WorkerStatus
@@ -213,3 +214,7 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(module), name)
     globals()[name] = value
     return value
+
+
+if environ.get("ROUTILUX_ENABLE_MONITORING", "").lower() in ("1", "true", "yes"):
+    import_module("routilux.monitoring.registry").MonitoringRegistry.enable()

@@ -75,7 +75,7 @@ def run(runtime: Runtime) -> None:
 
 
 def look(job: JobContext, result: PostResult) -> str:
-    job.status = "completed"  # error
+    job.job_id = "other"  # error
     print(job.error.message)  # error
     print(job.finished)  # error
     job.add_done_callback(look)  # error
