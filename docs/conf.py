@@ -27,9 +27,13 @@ default_role = "code"  # `name` in a docstring is code
 nitpick_ignore = [
     ("py:class", "ActivationPolicy"),  # "A policy from scratch" in policies.md
     ("py:class", "JobError"),  # job.error, told in errors.md
+    ("py:class", "Key"),  # of set_concurrency, told in concurrency.md
     ("py:class", "Self"),  # Sphinx looks for it in typing, which has it since 3.11
 ]
-nitpick_ignore_regex = [("py:class", r"(collections|concurrent|datetime|types)\..*")]
+nitpick_ignore_regex = [
+    ("py:class", r"(collections|concurrent|contextvars|datetime|os|types)\..*"),
+    ("py:class", "datetime|PathLike|Token"),  # the same, as the sources name them
+]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         uninstall_routed_stdout,
     )
     from routilux.routine_config import RoutineConfig
+    from routilux.serialization import MigrationRegistry, Serializable
     from routilux.status import ExecutionStatus, RoutineStatus
     from routilux.validators import ValidationError, Validator
     from routilux.workers import (
@@ -110,6 +111,7 @@ __all__ = [
     "JobError",
     "JobFailedError",
     "JobStatus",
+    "MigrationRegistry",
     "NullExecutionHooks",
     "PostResult",
     "QueueFullError",
@@ -119,6 +121,7 @@ __all__ = [
     "RoutineConfig",
     "RoutineStatus",
     "Runtime",
+    "Serializable",
     "SerializationError",
     "Slot",
     "SlotActivationTask",
@@ -188,6 +191,10 @@ LATE = {
         "uninstall_routed_stdout",
     ),
     "routilux.routine_config": ("RoutineConfig",),
+    "routilux.serialization": (
+        "MigrationRegistry",
+        "Serializable",
+    ),
     "routilux.status": (
         "ExecutionStatus",
         "RoutineStatus",

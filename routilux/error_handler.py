@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
+from routilux.serialization.serializable import Serializable
+
 if TYPE_CHECKING:
     from routilux.flow import Flow
     from routilux.routine import Routine
@@ -51,7 +53,7 @@ class ErrorStrategy(str, Enum):
         return str(self.value)
 
 
-class ErrorHandler:
+class ErrorHandler(Serializable):
     """Rules for the errors of a routine or of a whole flow.
 
     A subclass may decide for itself: in `decide`, or in `handle_error`, which the
@@ -188,7 +190,7 @@ class ErrorHandler:
             context: Anything; not looked at.
 
         Returns:
-            True to go on (RETRY: to try again), False to stop.
+            True to go on, with RETRY to try again; False to stop.
 
         Example:
             >>> ErrorHandler("continue").handle_error(OSError(), None, "reader", None)

@@ -29,12 +29,13 @@ from routilux.functions import as_routine, name_of
 from routilux.graph import Connection
 from routilux.monitoring.flow_registry import FlowRegistry
 from routilux.routine import Routine
+from routilux.serialization.serializable import Serializable
 from routilux.shape import Shape
 
 __all__ = ["Connection", "Flow"]
 
 
-class Flow(Shape):
+class Flow(Shape, Serializable):
     """Routines and the connections between them.
 
     1. Add routines, each under an id of its own.

@@ -56,6 +56,11 @@ class FunctionRoutine(Routine):
         self.set_activation_policy(immediate_policy())
         self.set_logic(function)
 
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Return the function and the length of the slot."""
+        length = self._slots["input"].max_queue_length
+        return {"function": self._logic, "max_queue_length": length}
+
 
 def is_function(value: object) -> TypeGuard[Callable[[Any], Any]]:
     """Whether a value can be the function of a routine; a routine can't."""

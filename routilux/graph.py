@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from routilux._core import Plan, get_current_worker_state
 from routilux.error_handler import ErrorHandler
+from routilux.serialization.serializable import Serializable
 
 if TYPE_CHECKING:
     from routilux._core import Event, Slot
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "build_plan", "topological_ranks"]
 
 
-class Connection:
+class Connection(Serializable):
     """A way from an event of one routine to a slot of another, within a flow.
 
     `Flow.connect` makes it. Each item that is emitted through the event goes

@@ -26,6 +26,7 @@ from routilux._core import (
 )
 from routilux.error_handler import ErrorHandler
 from routilux.routine_context import RoutineContext
+from routilux.serialization.serializable import Serializable
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ Overflow: TypeAlias = Literal["block", "error", "drop_oldest", "drop_newest"]
 Key: TypeAlias = str | Callable[[Any], Hashable]
 
 
-class Routine(RoutineContext):
+class Routine(RoutineContext, Serializable):
     """A unit of work: named slots in, named events out, one logic, one policy.
 
     1. Declare slots and events in `__init__`.

@@ -74,6 +74,13 @@ class RoutineContext(RoutineCore):
             return default
         return context.job_context.get_routine_data(context.routine_id, key, default)
 
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments that make this routine again, for documents.
+
+        Override it in a class whose constructor needs some; see `serialize`.
+        """
+        return {}
+
     def get_activation_policy_info(self) -> dict[str, Any]:
         """Return what the activation policy is, as plain values.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from routilux._core import (
     BulkCore,
@@ -23,7 +23,11 @@ from routilux.errors import name_hint
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
+    from os import PathLike
+
+    from routilux.flow import Flow
     from routilux.machine import Machine
+    from routilux.runtime import Runtime
 
 __all__ = ["Supervision"]
 
@@ -111,6 +115,47 @@ class Supervision(BulkCore):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be more than 0, not {value!r}")
         return self.core.wait_all(timeout)
+
+    def resume(
+        self,
+        path: str | PathLike[str],
+        *,
+        flow: Flow | None = None,
+        worker_id: str | None = None,
+        paused: bool = False,
+    ) -> WorkerState:
+        """Go on from a checkpoint, in this process or another than wrote it.
+
+        1. Reads the file and checks all of it.
+        2. Makes the flow again: each routine by its class, from where it is imported.
+        3. Starts a worker with states, unfinished jobs and queued items as they were.
+
+        The file is trusted like code, since it says which modules to import.
+
+        Args:
+            path: What `WorkerState.checkpoint` wrote.
+            flow: A flow to go on with instead of the one in the file, for routines that
+                the file can't name; it needs the same routines and slots.
+            worker_id: Another id for the worker.
+            paused: Start it paused.
+
+        Returns:
+            The new worker; its flow is `worker_state.flow`.
+
+        Raises:
+            SerializationError: The file is no checkpoint, of another version, or names
+                a class, routine or slot that is not there.
+            ValueError: The worker_id is taken, or a job of it known to this runtime.
+            RuntimeError: After `shutdown()`.
+
+        Example:
+            >>> with Runtime() as runtime:
+            ...     worker_state = runtime.resume("work.json")
+            ...     runtime.wait_until_all_jobs_finished()
+        """
+        from routilux.serialization.checkpoints import resume_checkpoint
+
+        return resume_checkpoint(cast("Runtime", self), path, flow, worker_id, paused)
 
     def handle_event_emit(
         self, event: Event, event_data: Mapping[str, Any], worker_state: WorkerState

@@ -22,8 +22,11 @@ from routilux._core import (
     get_current_routine_id,
 )
 from routilux.history import ExecutionRecord, History, now
+from routilux.serialization.serializable import Serializable
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from routilux._core import Control, JobContext
     from routilux.executor import WorkerExecutor
     from routilux.flow import Flow
@@ -39,7 +42,7 @@ def nothing() -> None:
     """Stand in for a weak reference to what is not there."""
 
 
-class WorkerState(WorkerCore):
+class WorkerState(WorkerCore, Serializable):
     """One running instance of a flow: its queues and the states of its routines.
 
     Routine states belong to the user alone: the runtime never writes there. One that is
@@ -273,6 +276,54 @@ class WorkerState(WorkerCore):
             assert runtime is not None
             runtime._emit_deferred(self, **event)
         return True
+
+    def checkpoint(
+        self, path: str | PathLike[str], *, timeout: float | None = None
+    ) -> None:
+        """Write the paused worker with all that it holds to a file.
+
+        Flow, states, unfinished jobs and queued items; `Runtime.resume` goes on from
+        it, in any process. A file that is there is replaced in one step, or stays.
+
+        Args:
+            path: The file, JSON.
+            timeout: Seconds to wait for logic that still runs; None: without a limit.
+
+        Raises:
+            RuntimeError: It is not paused.
+            TimeoutError: Logic still runs.
+            SerializationError: Something can't be written; the text says what.
+
+        Example:
+            >>> worker_state.pause()
+            True
+            >>> worker_state.checkpoint("work.json")
+        """
+        from routilux.serialization.checkpoints import write_checkpoint
+
+        write_checkpoint(self, path, timeout)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write states, history and counts to a file, not what is queued.
+
+        Raises:
+            SerializationError: Something can't be written; the text says what.
+        """
+        from routilux.serialization.files import write_document
+
+        write_document(path, self.serialize())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> WorkerState:
+        """Return a worker, not started, with what `save` wrote.
+
+        Raises:
+            SerializationError: The file holds no worker.
+        """
+        from routilux.serialization.files import read_document
+
+        made: WorkerState = cls.deserialize(read_document(path))
+        return made
 
     @property
     def _executor(self) -> WorkerExecutor:

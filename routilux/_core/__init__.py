@@ -32,6 +32,14 @@ try:
     from routilux._core.report import holders, rows
     from routilux._core.routine import Plan, logic_style
     from routilux._core.slot import Slot
+    from routilux._core.snapshot import (
+        Kept,
+        capture,
+        is_live,
+        members_of,
+        put_back,
+        revive_job,
+    )
     from routilux._core.worker import WorkerCore, WorkerStatus
 except ModuleNotFoundError as error:
     if not (error.name or "").startswith("routilux._core."):
@@ -49,6 +57,7 @@ __all__ = [
     "JobContext",
     "JobError",
     "JobStatus",
+    "Kept",
     "Plan",
     "Policy",
     "RoutineCore",
@@ -59,6 +68,7 @@ __all__ = [
     "WorkerStatus",
     "all_slots_ready_policy",
     "batch_size_policy",
+    "capture",
     "custom_policy",
     "get_current_job",
     "get_current_job_id",
@@ -67,8 +77,12 @@ __all__ = [
     "get_current_worker_state",
     "holders",
     "immediate_policy",
+    "is_live",
     "logic_style",
+    "members_of",
     "owner_variable",
+    "put_back",
+    "revive_job",
     "rows",
     "say_current_job",
     "set_hooks",

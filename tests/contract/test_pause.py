@@ -361,3 +361,33 @@ def test_policy_of_ones_own_is_not_asked_while_paused(make_runtime, solo, record
 def test_flow_object_is_named_by_the_worker(make_runtime, solo, record):
     flow = solo(record)
     assert isinstance(make_runtime().exec(flow).flow, Flow)
+
+
+def test_routine_with_a_key_is_held_and_goes_on_in_order(
+    make_runtime, make_flow, make_routine, finish
+):
+    seen = []
+
+    def logic(slot_data, policy_message, worker_state):
+        seen.append(slot_data["input"][0])
+        if len(seen) == 3:
+            worker_state.pause("enough")
+
+    routine = make_routine(logic).set_concurrency(1, key=lambda item: item[0])
+    runtime = make_runtime()
+    flow = make_flow({"work": routine})
+    worker = runtime.exec(flow)
+    items = [(key, n) for n in range(10) for key in "ab"]
+    for item in items:
+        runtime.post(flow, "work", "input", item)
+    while worker.status != "paused":
+        runtime.wait_until_all_jobs_finished(timeout=0.005)
+    assert worker.pause(timeout=WAIT)
+    assert len(seen) == 3
+    queued = worker.get_slot("work", "input")
+    assert queued.get_unconsumed_count() == 17
+    assert len(queued.peek_points()) == 17
+    worker.resume()
+    finish(runtime)
+    for key in "ab":
+        assert [n for k, n in seen if k == key] == list(range(10))

@@ -1,0 +1,181 @@
+"""Checkpoints that can't be written or read: clear errors, and nothing left behind."""
+
+import json
+import threading
+
+import pytest
+
+from routilux import Flow, Routine, Runtime, SerializationError, immediate_policy
+
+WAIT = 20.0
+
+
+class Step(Routine):
+    """Passes on what it gets."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_slot("input")
+        self.add_event("output", ["n"])
+        self.set_activation_policy(immediate_policy())
+
+    def logic(self, slot_data, policy_message, worker_state):
+        self.emit("output", n=slot_data["input"][0]["n"])
+
+
+@pytest.fixture
+def line():
+    """Build the flow: one step."""
+    flow = Flow("line")
+    flow.add_routine(Step(), "step")
+    return flow
+
+
+def test_flow_that_the_file_can_not_name_is_refused(runtime, tmp_path):
+    class Inside(Step):
+        pass
+
+    flow = Flow("inside")
+    flow.add_routine(Inside(), "step")
+    worker = runtime.exec(flow)
+    worker.pause()
+    with pytest.raises(SerializationError, match="can't be named"):
+        worker.checkpoint(tmp_path / "work.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resume_with_another_flow_of_the_same_shape(runtime, line, tmp_path):
+    worker = runtime.exec(line)
+    worker.pause()
+    job = runtime.post(line, "step", "input", {"n": 1}).job
+    worker.checkpoint(tmp_path / "work.json")
+    other_flow = Flow("another")
+    other_flow.add_routine(Step(), "step")
+    with Runtime(thread_pool_size=1) as other:
+        back = other.resume(tmp_path / "work.json", flow=other_flow)
+        assert other.wait_until_all_jobs_finished(WAIT)
+        assert other.get_job(job.job_id).status == "completed"
+        assert back.flow is other_flow
+
+
+def test_checkpoint_needs_a_pause(runtime, line, tmp_path, chain):
+    worker = runtime.exec(line)
+    with pytest.raises(RuntimeError, match=r"not paused: call pause\(\)"):
+        worker.checkpoint(tmp_path / "work.json")
+
+
+def test_checkpoint_waits_for_logic_that_runs(runtime, tmp_path):
+    gate, entered = threading.Event(), threading.Event()
+
+    def block(slot_data, policy_message, worker_state):
+        entered.set()
+        assert gate.wait(WAIT)
+
+    flow = Flow("blocked")
+    routine = Routine()
+    routine.add_slot("input")
+    routine.set_logic(block)
+    routine.set_activation_policy(immediate_policy())
+    flow.add_routine(routine, "work")
+    worker = runtime.exec(flow)
+    runtime.post(flow, "work", "input", 1)
+    assert entered.wait(WAIT)
+    worker.pause(wait=False)
+    try:
+        with pytest.raises(TimeoutError, match="still runs"):
+            worker.checkpoint(tmp_path / "work.json", timeout=0.01)
+    finally:
+        gate.set()
+
+
+def test_item_that_can_not_be_written_is_named_and_the_file_stays(
+    runtime, line, tmp_path
+):
+    worker = runtime.exec(line)
+    worker.pause()
+    path = tmp_path / "work.json"
+    path.write_text("good")
+    runtime.post(line, "step", "input", {"n": object()})
+    with pytest.raises(
+        SerializationError, match=r"item of slot 'input' of routine 'step'.*\['n'\]"
+    ):
+        worker.checkpoint(path)
+    assert path.read_text() == "good"
+
+
+def item(routine="step", slot="input", owner=None):
+    """Write an item as a checkpoint has it."""
+    return {"routine": routine, "slot": slot, "item": 1, "owner": owner, "source": ""}
+
+
+def damaged(path, **changes):
+    """Write a checkpoint with other values."""
+    document = json.loads(path.read_text())
+    document.update(changes)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"version": 2}, "version 2 of checkpoints is not supported"),
+        ({"version": None}, "version None of checkpoints"),
+        ({"format": "other"}, "holds no checkpoint"),
+        ({"jobs": 7}, "damaged"),
+        ({"items": [{"routine": "step"}]}, "damaged"),
+        ({"groups": [{"members": ["job 9"], "newest": "job 9"}]}, "damaged: group 0"),
+        (
+            {
+                "items": [
+                    dict(routine="stp", slot="input", item=1, owner=None, source="")
+                ]
+            },
+            "has no routine 'stp'.*Did you mean 'step'",
+        ),
+        (
+            {"items": [dict(routine="step", slot="in", item=1, owner=None, source="")]},
+            "has no slot 'in'",
+        ),
+        (
+            {
+                "items": [
+                    dict(routine="step", slot="input", item=1, owner="x", source="")
+                ]
+            },
+            "damaged: no 'x'",
+        ),
+    ],
+)
+def test_damaged_checkpoints_are_refused_and_leave_nothing(
+    runtime, line, tmp_path, changes, text
+):
+    worker = runtime.exec(line)
+    worker.pause()
+    runtime.post(line, "step", "input", {"n": 1})
+    path = tmp_path / "work.json"
+    worker.checkpoint(path)
+    damaged(path, **changes)
+    with Runtime(thread_pool_size=1) as other:
+        with pytest.raises(SerializationError, match=text):
+            other.resume(path)
+        assert (other.list_workers(), other.list_jobs()) == ([], [])
+
+
+def test_file_that_is_cut_short_is_refused(runtime, line, tmp_path):
+    worker = runtime.exec(line)
+    worker.pause()
+    path = tmp_path / "work.json"
+    worker.checkpoint(path)
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(SerializationError, match="is no document"):
+        runtime.resume(path)
+
+
+def test_job_that_is_known_already_is_refused(runtime, line, tmp_path):
+    worker = runtime.exec(line)
+    worker.pause()
+    runtime.post(line, "step", "input", {"n": 1})
+    worker.checkpoint(tmp_path / "work.json")
+    with pytest.raises(ValueError, match="known to this runtime"):
+        runtime.resume(tmp_path / "work.json", worker_id="second")
+    assert runtime.list_workers() == [worker]
