@@ -1,11 +1,14 @@
 """A plain function as a routine: what of it is visible to Python."""
 
-from collections.abc import AsyncGenerator, Coroutine
+from asyncio import Future
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from enum import Enum
 from typing import Any
 
 class Skip(Enum):
     SKIP = "skip"
 
+def bell_parts() -> tuple[Future[None], Callable[[], None]]: ...
+def end_future(future: Future[None]) -> None: ...
 async def relay(coroutine: Coroutine[Any, Any, Any]) -> None: ...
 async def relay_all(values: AsyncGenerator[Any]) -> None: ...

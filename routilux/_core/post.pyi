@@ -1,8 +1,10 @@
 """Post: the compiled half of `Runtime`."""
 
+from collections.abc import Callable
 from typing import Any
 
 from routilux._core.control import Control
+from routilux._core.room import RoomBell
 from routilux.flow import Flow
 from routilux.runtime import PostResult
 
@@ -29,4 +31,12 @@ class RuntimeCore:
     ) -> PostResult: ...
     def _attach(self, core: Control) -> None: ...
     def _forget_last_post(self) -> None: ...
+    def _bell_for_room(
+        self,
+        flow_id: str | Flow | None,
+        routine_id: str | None,
+        slot: str | None,
+        worker_id: str | None,
+        call: Callable[[], object],
+    ) -> RoomBell | None: ...
     def _resolve(self, flow: object) -> str: ...

@@ -182,7 +182,8 @@ def test_generator_object_that_a_function_returns_is_an_item(run):
     assert run(lambda x: (n for n in range(x)), sum)(4).result(WAIT) == 6
 
 
-def test_generator_goes_on_only_when_there_is_room(make_runtime):
+@pytest.mark.parametrize("is_async", [False, True])
+def test_generator_goes_on_only_when_there_is_room(make_runtime, is_async):
     at_hand = [0]
 
     def count(x):
@@ -190,19 +191,38 @@ def test_generator_goes_on_only_when_there_is_room(make_runtime):
             at_hand[0] += 1
             yield n
 
+    async def count_async(x):
+        for n in count(x):
+            yield n
+
     def take(x):
         at_hand[0] -= 1
         return at_hand[0]
 
     flow = Flow()
-    flow.add_routine(FunctionRoutine(count), "count")
+    flow.add_routine(FunctionRoutine(count_async if is_async else count), "count")
     flow.add_routine(FunctionRoutine(take, max_queue_length=2), "take")
     flow.connect("count", "output", "take", "input")
     runtime = make_runtime(thread_pool_size=1)
     runtime.exec(flow)
     left = runtime.post(flow, "count", "input", None)[1].result(WAIT)
     assert len(left) == 100
-    assert max(left) <= 3
+    assert max(left) <= 4
+
+
+def test_async_generator_in_a_round_never_waits_for_itself(make_runtime):
+    async def spread_to_self(x):
+        for n in range(4 * x):
+            yield n % x
+
+    flow = Flow()
+    flow.add_routine(FunctionRoutine(spread_to_self, max_queue_length=1), "spread")
+    flow.add_routine(FunctionRoutine(lambda x: x, max_queue_length=1), "back")
+    flow.connect("spread", "output", "back", "input")
+    flow.connect("back", "output", "spread", "input")
+    runtime = make_runtime(thread_pool_size=1)
+    runtime.exec(flow)
+    assert runtime.post(flow, "spread", "input", 3)[1].wait(WAIT)
 
 
 def test_async_functions_are_stages(run):
@@ -277,3 +297,19 @@ def test_endless_async_generator_ends_when_its_job_is_cancelled(threaded):
     assert job.cancel()
     assert closed.wait(WAIT)
     assert job.wait(WAIT)
+
+
+def test_job_is_awaited_on_any_loop(run):
+    async def wait_for(other):
+        return await post(1)
+
+    async def main():
+        return await finished, await post(2)
+
+    post = run(inc)
+    outer = run(wait_for)(0)
+    assert outer.result(WAIT) == 2  # in async logic, on the loop of the runtime
+    finished = post(0)
+    assert finished.wait(WAIT)
+    assert finished.done()
+    assert asyncio.run(main()) == (1, 3)

@@ -28,13 +28,14 @@ from routilux._core.platform cimport (
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.group cimport jobs_of
 from routilux._core.ledger cimport effects_t
-from routilux._core.slot cimport slot_t
+from routilux._core.slot cimport slot_has_room, slot_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport Activation
 from routilux._core.drain cimport recheck
 from routilux._core.frame cimport context_value
 from routilux._core.hooks cimport HOOKED
 from routilux._core.engine cimport Engine, zero
+from routilux._core.room cimport bell_for_slot
 from routilux._core.event cimport emit_c
 from routilux._core.judge cimport is_over
 
@@ -92,7 +93,9 @@ cdef bint go_on(
     cdef effects_t fx
     if frame.left <= 1 or frame.until_tail <= 1:
         return False
-    if cell.events.n_targets != 1 or cell.meter != NULL or frame.anchor != NULL or HOOKED:
+    if not cell.straight or cell.events.n_targets != 1 or cell.meter != NULL:
+        return False
+    if frame.anchor != NULL or HOOKED:
         return False
     slot = cell.events.targets[0]
     target = <cell_t*>slot.cell
@@ -100,7 +103,7 @@ cdef bint go_on(
         return False
     fx.runnable = False
     rlx_lock(&worker.lock)
-    # Its queue is empty and it idles; nobody sleeps who would have to be woken.
+    # Its queue is empty and it idles; nobody sleeps or holds more than he should.
     if (
         target.total
         or target.running
@@ -109,6 +112,7 @@ cdef bint go_on(
         or act.owner.kind != OWNER_JOB
         or worker.slot_waiters.head != NULL
         or worker.n_held
+        or worker.n_crowded
     ):
         rlx_unlock(&worker.lock)
         return False
@@ -124,7 +128,6 @@ cdef bint go_on(
     act.tag = worker.n_taken
     act.cell = target
     act.item = value
-    act.slot_index = 0
     act.failures = 0
     if cell.total:
         zero(&fx)
@@ -173,11 +176,6 @@ cdef int hand_on(
         return 0
     if cell.events.n_targets == 0:
         keep(<Node>cell.node, owner, value)
-        if cell.meter == NULL and not HOOKED:
-            rlx_lock(&worker.lock)
-            cell.events.n_emitted += 1
-            rlx_unlock(&worker.lock)
-            return 0
     return emit_c(worker, cell, 0, value, owner, frame, on_loop)
 
 
@@ -192,6 +190,49 @@ async def relay_all(values):
         if not hand_on__later(value):
             await values.aclose()
             break
+        while True:
+            rung = room_to_come()
+            if rung is None:
+                break
+            bell, room = rung
+            try:
+                await room
+            finally:
+                bell.leave()
+
+
+cdef object room_to_come():
+    # None when every target has room; else the bell and the future that it ends. What
+    # a coroutine yields goes in over the bound: one item, since the next one waits.
+    cdef Activation activation = <Activation>context_value()
+    cdef cell_t* cell = activation.c.cell
+    cdef slot_t* slot
+    cdef Py_ssize_t i
+    cdef bint full
+    for i in range(cell.events.n_targets):
+        slot = cell.events.targets[i]
+        rlx_lock(&activation.worker.lock)
+        full = not slot_has_room(slot)
+        rlx_unlock(&activation.worker.lock)
+        if full:
+            future, ring = bell_parts()
+            bell = bell_for_slot(activation.worker, slot, True, ring)
+            if bell is not None:
+                return bell, future
+    return None
+
+
+def bell_parts():
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    return future, lambda: loop.call_soon_threadsafe(end_future, future)
+
+
+def end_future(future):
+    if not future.done():
+        future.set_result(None)
 
 
 cdef bint hand_on__later(object value) except -1:

@@ -240,6 +240,10 @@ cdef class JobContext:
         with cython.critical_section(self):
             self._result = value
 
+    def done(self):
+        """Return whether the job is finished."""
+        return self.ended
+
     def wait(self, timeout=None):
         """Sleep until the job is finished.
 
@@ -360,9 +364,11 @@ def set_detached(stand_in):
 
 
 async def outcome_of(JobContext job):
+    if job.ended:
+        return job._outcome()
     import asyncio          # here, because it takes longer to import than all of routilux
 
-    if job.ident.engine.is_inline():
+    if job.ident.engine.is_inline() and not job.ident.engine.is_inside():
         job.ident.engine.wait_job(job, None)    # there is nobody else to do the work
         return job._outcome()
     loop = asyncio.get_running_loop()

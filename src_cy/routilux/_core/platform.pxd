@@ -33,6 +33,10 @@ cdef extern from "pythread.h" nogil:
     void PyThread_release_lock(PyThread_type_lock lock)
     unsigned long PyThread_get_thread_ident()
 
+# How a waiter is woken that is no thread (see room.pyx); no lock held.
+ctypedef struct waiter_t
+ctypedef void (*ring_t)(waiter_t* waiter) noexcept nogil
+
 # One sleeping thread. Made by the sleeper, linked into a list under the lock of what
 # it waits for; whoever unlinks it sets `woken` and, once the lock is given back,
 # wakes it. Memory belongs to the sleeper, which never leaves before that wake came.
@@ -47,6 +51,8 @@ ctypedef struct waiter_t:
     int64_t* pulse            # counts what moves meanwhile; NULL: sleep at once
     bint linked               # in the list
     bint woken                # unlinked by a waker, which will ring
+    ring_t ring               # NULL: the bell; else called instead, it may free the waiter
+    void* listener            # for ring
 
 cdef enum WaitKind:
     WAIT_ALL                  # until no job lives

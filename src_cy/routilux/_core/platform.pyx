@@ -37,6 +37,7 @@ cdef int waiter_init(waiter_t* waiter, int kind, void* target) except -1:
     waiter.pulse = NULL
     waiter.suspends = False
     waiter.linked = waiter.woken = False
+    waiter.ring = NULL
     return 0
 
 
@@ -84,7 +85,10 @@ cdef void wake_chain(waiter_t* chain) noexcept nogil:
     while chain != NULL:
         # The sleeper may free the waiter as soon as the bell rings: read on first.
         following = chain.next
-        PyThread_release_lock(chain.bell)
+        if chain.ring != NULL:
+            chain.ring(chain)
+        else:
+            PyThread_release_lock(chain.bell)
         chain = following
 
 

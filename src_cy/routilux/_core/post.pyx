@@ -8,7 +8,7 @@ the same three objects as the one before it skips all of that.
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
-from routilux._core.status cimport ENGINE_OPEN
+from routilux._core.status cimport ENGINE_OPEN, OVERFLOW_ERROR
 from routilux._core.platform cimport (
     RLX_FREE_THREADED,
     deadline_of,
@@ -16,6 +16,9 @@ from routilux._core.platform cimport (
 )
 from routilux._core.job cimport new_job
 from routilux._core.routine cimport Node
+from routilux._core.slot cimport slot_has_room
+from routilux._core.route cimport slot_full
+from routilux._core.room cimport bell_for_place, bell_for_slot
 from routilux._core.entry cimport enter
 
 from routilux.errors import WorkerNotRunningError, name_hint
@@ -254,6 +257,25 @@ cdef class RuntimeCore:
             running = [w for w in core.workers if core.workers[w].flow_id == flow]
             raise unknown("Worker", worker_id, running, f"among those of flow {flow!r}")
         return <WorkerCore>found
+
+    def _bell_for_room(self, flow_id, routine_id, slot, worker_id, call):
+        """Have ``call()`` called when a post may find room; None: there is now.
+
+        Args:
+            flow_id, routine_id, slot, worker_id: as for :meth:`post`.
+            call: called once, from any thread; it must return at once.
+
+        Raises:
+            SlotQueueFullError: the slot is full, and its rule is not to wait.
+        """
+        cdef WorkerCore worker = self.worker_for(flow_id, worker_id)
+        cdef slot_t* where = self.slot_for(worker, routine_id, slot)
+        bell = bell_for_place(self.core, call)
+        if bell is None:
+            bell = bell_for_slot(worker, where, False, call)
+        if bell is None and where.overflow == OVERFLOW_ERROR and not slot_has_room(where):
+            raise slot_full(worker, where, "its overflow rule is 'error'")
+        return bell
 
     def _resolve(self, flow):
         # A name, an id or a Flow to the flow's id; the Python half knows the registry.
