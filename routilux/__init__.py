@@ -55,7 +55,7 @@ from routilux.monitoring.hooks import (
 )
 from routilux.routine import Routine
 from routilux.runtime import PostResult, Runtime
-from routilux.simple import pipeline
+from routilux.simple import pipeline, run_async, run_sync
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ __all__ = [
     "set_current_job",
     "set_current_worker_state",
     "set_execution_hooks",
+    "run_async",
+    "run_sync",
     "time_interval_policy",
     "uninstall_routed_stdout",
 ]

@@ -25,7 +25,7 @@ from routilux.checks import (
     find_warnings,
 )
 from routilux.error_handler import ErrorHandler
-from routilux.functions import as_routine, name_of
+from routilux.functions import as_routine
 from routilux.graph import Connection
 from routilux.monitoring.flow_registry import FlowRegistry
 from routilux.routine import Routine
@@ -215,8 +215,6 @@ class Flow(Shape, Serializable):
             >>> flow = Flow("etl").pipe(Reader(), "read").pipe(Parser(), "parse")
         """
         made = as_routine(routine)
-        if routine_id is None and made is not routine:
-            routine_id = name_of(routine, made._id)
         with self._lock:
             source = self._last_piped if from_routine is None else from_routine
             added = self.add_routine(made, routine_id)

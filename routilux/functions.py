@@ -27,7 +27,8 @@ class FunctionRoutine(Routine):
        like any other; `SKIP` emits nothing.
     4. Where the event is not connected, the value becomes the result of the job.
 
-    A generator function emits each value that it yields; in a flow that has one,
+    Its id in a flow is the name of the function, if it has one and none is given. A
+    generator function emits each value that it yields; in a flow that has one,
     results of jobs are lists. Both forms may be `async`. With another policy than the
     immediate one, the function gets a list of items.
 
@@ -40,8 +41,8 @@ class FunctionRoutine(Routine):
 
     Example:
         >>> flow = Flow("text")
-        >>> flow.add_routine(FunctionRoutine(str.upper), "shout")
-        'shout'
+        >>> flow.add_routine(FunctionRoutine(str.upper))
+        'upper'
     """
 
     _is_function = True
@@ -51,6 +52,7 @@ class FunctionRoutine(Routine):
     ) -> None:
         super().__init__()
         check_function("function", function)
+        self._id = name_of(function, self._id)
         self.add_slot("input", max_queue_length)
         self.add_event("output", ["value"])
         self.set_activation_policy(immediate_policy())

@@ -2,8 +2,9 @@
 
 Users hold a Runtime; threads never do. All that threads need hangs on a `Machine`, so
 that a runtime that is dropped without `shutdown()` is collected, and its machine is
-ended then. `post` and `post_many` are compiled (`BulkCore`); everything here runs once
-per worker, wait or shutdown, not once per item.
+ended then. `post` and `post_many` are compiled (`BulkCore`), maps and what is for
+`asyncio` are in `StreamingRuntime`; everything here runs once per worker, wait or
+shutdown, not once per item.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from routilux.flow import Flow
 from routilux.machine import Machine, check_size
 from routilux.monitoring.flow_registry import FlowRegistry
 from routilux.supervision import Supervision
+from routilux.streaming import StreamingRuntime
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def check_fresh(worker: object, flow: Flow) -> None:
         )
 
 
-class Runtime(Supervision):
+class Runtime(StreamingRuntime, Supervision):
     """Runs flows on a thread pool.
 
     1. `exec` starts a worker of a flow.

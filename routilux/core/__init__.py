@@ -55,6 +55,8 @@ from routilux import (
     set_current_job,
     set_current_worker_state,
     set_execution_hooks,
+    run_async,
+    run_sync,
     time_interval_policy,
 )
 
@@ -165,6 +167,8 @@ __all__ = [
     "set_current_job",
     "set_current_worker_state",
     "set_execution_hooks",
+    "run_async",
+    "run_sync",
     "time_interval_policy",
     "uninstall_routed_stdout",
 ]

@@ -45,8 +45,9 @@ def test_what_is_no_function_is_refused(wrong: Any) -> None:
 
 def test_pipe_takes_functions_and_routines() -> None:
     flow = Flow().pipe(double).pipe(FunctionRoutine(str), "text").pipe(len)
-    assert list(flow.routines) == ["double", "text", "len"]
-    assert len(flow.connections) == 2
+    flow.pipe(FunctionRoutine(abs))
+    assert list(flow.routines) == ["double", "text", "len", "abs"]
+    assert len(flow.connections) == 3
 
 
 def test_pipe_refuses_a_name_that_is_taken() -> None:

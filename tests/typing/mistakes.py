@@ -5,6 +5,7 @@ from typing import Any
 from routilux import (
     ErrorHandler,
     Flow,
+    FunctionRoutine,
     JobContext,
     PostResult,
     Routine,
@@ -15,6 +16,9 @@ from routilux import (
     custom_policy,
     get_current_job,
     immediate_policy,
+    pipeline,
+    run_async,
+    run_sync,
 )
 from routilux.monitoring import ExecutionHooksInterface
 
@@ -87,3 +91,18 @@ def look(job: JobContext, result: PostResult) -> str:
 
 async def wait(job: JobContext) -> None:
     await job.wait()  # error
+    await job.done()  # error
+
+
+async def stream(runtime: Runtime, flow: Flow) -> None:
+    pipeline()(1)  # error
+    pipeline(str, "upper")  # error
+    run_sync(flow, 1, timeout="1 s")  # error
+    run_async(flow, 1, "callback")  # error
+    runtime.map(flow, 3)  # error
+    runtime.map(flow, [3], errors="ignore")  # error
+    runtime.map(flow, [3], progress=lambda done: None)  # error
+    runtime.post_async(flow, "a", "input", 1, block=False)  # error
+    for _ in runtime.map_async(flow, [3]):  # error
+        pass
+    FunctionRoutine(str, 10)  # error
