@@ -26,8 +26,8 @@ from routilux.errors import name_hint
 from routilux.flow import Flow
 from routilux.machine import Machine, check_size
 from routilux.monitoring.flow_registry import FlowRegistry
-from routilux.supervision import Supervision
 from routilux.streaming import StreamingRuntime
+from routilux.supervision import Supervision
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
