@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from routilux._core import (
     all_slots_ready_policy,
+    ask_again,
     batch_size_policy,
     custom_policy,
     immediate_policy,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "all_slots_ready_policy",
+    "ask_again",
     "batch_size_policy",
     "breakpoint_policy",
     "custom_policy",

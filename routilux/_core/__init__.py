@@ -2,8 +2,10 @@
 
 try:
     from routilux._core.activation import (
+        AskAgain,
         Policy,
         all_slots_ready_policy,
+        ask_again,
         batch_size_policy,
         custom_policy,
         immediate_policy,
@@ -50,6 +52,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
+    "AskAgain",
     "BulkCore",
     "Control",
     "Event",
@@ -67,6 +70,7 @@ __all__ = [
     "WorkerCore",
     "WorkerStatus",
     "all_slots_ready_policy",
+    "ask_again",
     "batch_size_policy",
     "capture",
     "custom_policy",

@@ -9,6 +9,14 @@ from routilux.worker import WorkerState
 def arrival_of(slot: Slot) -> int: ...
 
 @final
+class AskAgain:
+    def __init__(self, seconds: float) -> None: ...
+    @property
+    def seconds(self) -> float: ...
+
+def ask_again(seconds: float) -> AskAgain: ...
+
+@final
 class Policy:
     @property
     def kind(

@@ -12,6 +12,11 @@ ctypedef struct policy_t:
     int64_t wait_ns          # interval, or max_wait of a batch; 0: none; set once
     int64_t last_ns          # POLICY_INTERVAL: when it fired last; 0: never
 
+# What a policy in Python says with its "no": ask again when so much time has passed.
+cdef class AskAgain:
+    cdef readonly double seconds
+    cdef int64_t wait_ns
+
 # What a user makes with immediate_policy() and its siblings, and its callable form.
 cdef class Policy:
     cdef policy_t c                  # kind, batch, wait: the template for policy_t above

@@ -81,6 +81,37 @@ def arrival_of(Slot slot):
 
 
 @cython.final
+cdef class AskAgain:
+    """The message of a policy that says "not yet": when to ask it again."""
+
+    def __init__(self, seconds):
+        self.wait_ns = seconds_to_ns("seconds", seconds)
+        self.seconds = seconds
+
+    def __repr__(self):
+        return f"ask_again({self.seconds!r})"
+
+
+def ask_again(seconds):
+    """Tell the runtime when to ask a policy of your own again.
+
+    Return it as the message of a "no". A timer asks the policy after that time even if
+    nothing arrives; what arrives earlier asks it earlier.
+
+    Args:
+        seconds: more than 0.
+
+    Raises:
+        TypeError: ``seconds`` is not a number.
+        ValueError: ``seconds`` is out of range.
+
+    Example:
+        >>> return False, {}, ask_again(0.5)
+    """
+    return AskAgain(seconds)
+
+
+@cython.final
 cdef class Policy:
     """An activation policy with a compiled form.
 

@@ -3,23 +3,42 @@
 Called by invoke on the pump's thread, with no lock held, since policies are user code.
 A cell is asked by one thread at a time; the views that the policy gets hand what it
 consumes to the activation that asks. A policy that said no is asked again when
-something arrived, one that said yes and consumed, when its activation ended.
+something arrived, one that said yes and consumed, when its activation ended. A "no"
+may carry a time to ask again at, and a policy with a method `flush` is asked that way
+when somebody wants what it holds back.
 """
 
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 from libc.stdlib cimport malloc
 
-from routilux._core.status cimport POLICY_CALLABLE, POLICY_CUSTOM, POLICY_KEYED
+from routilux._core.status cimport (
+    FLUSH_NONE,
+    POLICY_CALLABLE,
+    POLICY_CUSTOM,
+    POLICY_KEYED,
+    TIMER_CHECK,
+)
 from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock
 from routilux._core.job cimport owner_t
 from routilux._core.group cimport JobGroup, new_group
 from routilux._core.count cimport hold
 from routilux._core.slot cimport slot_at
+from routilux._core.activation cimport AskAgain
+from routilux._core.routine cimport cell_t
 from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry
 from routilux._core.frame cimport set_context
 from routilux._core.engine cimport Engine, zero
 from routilux._core.view cimport QueueView
 from routilux._core.key cimport ask__key
+
+
+# Why there is a flush, by FlushKind: what a policy's `flush` and a partial batch are told.
+cdef tuple CAUSES = (None, "max_wait", "wait", "flush", "shutdown")
+
+
+cdef str cause_of(int flush):
+    return CAUSES[flush]
 
 
 cdef int give(PyObject** place, object value) except -1:
@@ -57,6 +76,8 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
     cdef dict views
     cdef effects_t fx
     cdef bint yes
+    cdef int flush = FLUSH_NONE
+    cdef int64_t wait_ns = 0
     if act.cell.policy.kind == POLICY_KEYED:
         return ask__key(worker, act, node)
     views = worker.views(node)
@@ -67,15 +88,31 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
     else:
         given = list(views.values())        # the policy may change its dict
         point_views(worker, given, act)
+        if node.can_flush:
+            rlx_lock(&worker.lock)
+            flush = act.cell.flush
+            rlx_unlock(&worker.lock)
         try:
-            answer = node.policy(views, worker)
+            if flush == FLUSH_NONE:
+                answer = node.policy(views, worker)
+            else:
+                answer = node.flusher(views, worker, cause_of(flush))
         finally:
             point_views(worker, given, NULL)
         yes, data, message = read_answer(node, answer)
+        if type(message) is AskAgain and not yes:
+            wait_ns = (<AskAgain>message).wait_ns
     zero(&fx)
     rlx_lock(&worker.lock)
     if yes and act.cell.policy.kind == POLICY_CUSTOM:
         claim_all(worker, act, &fx)
+    act.cell.flush_asked = FLUSH_NONE
+    if flush != FLUSH_NONE and act.n_entries == 0:
+        act.cell.flush_asked = flush        # said no: once is enough
+        if act.cell.flush == flush:
+            act.cell.flush = FLUSH_NONE
+    if wait_ns:
+        ask_later(worker, act, wait_ns, &fx)
     if act.n_entries:
         claim_owner(act)
     elif yes and act.cell.total:
@@ -93,6 +130,29 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
         give(&act.slot_data, {name: data.get(name, []) for name in node.slot_names})
         give(&act.message, message)
     return act.owner != NULL or act.n_entries > 0
+
+
+cdef void ask_later(
+    WorkerCore worker, activation_t* act, int64_t wait_ns, effects_t* fx
+) noexcept nogil:
+    # Under the lock. Nothing to arm when it is asked again anyhow: something arrived
+    # meanwhile, it took something, or a timer is due that early already.
+    cdef cell_t* cell = act.cell
+    cdef int64_t when = worker.clock.now() + wait_ns
+    cdef int first
+    if act.n_entries or not cell.stale or cell.total == 0:
+        return
+    if cell.timed and cell.due_ns <= when:
+        return
+    first = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
+    if first < 0:
+        return                      # no memory: the next arrival asks
+    rlx_incref(<PyObject*>worker)
+    cell.timed = True
+    cell.due_ns = when
+    worker.timers += 1
+    if first:
+        fx.nudge = True
 
 
 cdef object read_answer(Node node, answer):

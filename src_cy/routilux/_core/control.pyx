@@ -15,6 +15,7 @@ from routilux._core.status cimport (
     ENGINE_DRAINING,
     ENGINE_OPEN,
     JOB_CANCELLED,
+    FLUSH_WANTED,
     JOB_PENDING,
     JOB_RUNNING,
     WORKER_STOPPED,
@@ -47,7 +48,7 @@ from routilux._core.routine cimport Node, Plan
 from routilux._core.timer cimport timer_t
 from routilux._core.worker cimport WorkerCore
 from routilux._core.settle cimport is_stuck, wake_if_blocked
-from routilux._core.flush cimport flush_cells
+from routilux._core.flush cimport flush_cell, flush_cells
 from routilux._core.frame cimport (
     context_value,
     current_frame,
@@ -284,9 +285,18 @@ cdef class Control(Pause):
                 continue
             zero(&fx)
             rlx_lock(&worker.lock)
-            flush_cells(worker, -1, &fx)
+            flush_cells(worker, -1, FLUSH_WANTED, &fx)
             rlx_unlock(&worker.lock)
             self.apply(worker, &fx)
+
+    def flush_routine(self, WorkerCore worker, Node node):
+        """Run what the policy of one routine holds back; see WorkerState.flush."""
+        cdef effects_t fx
+        zero(&fx)
+        rlx_lock(&worker.lock)
+        flush_cell(worker, &worker.cells[node.index], FLUSH_WANTED, &fx)
+        rlx_unlock(&worker.lock)
+        self.apply(worker, &fx)
 
     def drain(self):
         """Refuse posts from now on; returns False when that had happened before."""

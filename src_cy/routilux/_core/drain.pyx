@@ -247,7 +247,7 @@ cdef bint take__compiled(
         if cell.flush == FLUSH_ONCE:
             cell.flush = FLUSH_NONE
     elif cell.flush and cell.policy.kind == POLICY_BATCH:
-        act.partial = True
+        act.partial = cell.flush
         cell.flush = FLUSH_NONE
     else:
         recheck(worker, cell, worker.ready_tail, fx)   # parks what is there

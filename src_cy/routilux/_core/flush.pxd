@@ -9,9 +9,19 @@ from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
 from routilux._core.worker cimport WorkerCore
 
-# Flushes the partial batches nearest to the sources. True: some, or something moves.
-cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil
-cdef void flush_cells(WorkerCore worker, int rank, effects_t* fx) noexcept nogil
+# Flushes the partial batches nearest to the sources, and asks the policies there that
+# can flush. True: some, or something moves. `kind` is a FlushKind.
+cdef bint flush_lowest(WorkerCore worker, int kind, effects_t* fx) noexcept nogil
+
+cdef bint is_flushable(cell_t* cell, int kind) noexcept nogil
+
+# All of one rank; of any when it is negative.
+cdef void flush_cells(
+    WorkerCore worker, int rank, int kind, effects_t* fx
+) noexcept nogil
+cdef void flush_cell(
+    WorkerCore worker, cell_t* cell, int kind, effects_t* fx
+) noexcept nogil
 cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx) noexcept nogil
 cdef void resume(
     WorkerCore worker, cell_t* cell, PyObject* activation, effects_t* fx

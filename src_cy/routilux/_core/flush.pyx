@@ -6,9 +6,9 @@ so a flushed batch runs exactly like a full one.
 """
 
 from routilux._core.status cimport (
-    FLUSH_ALL,
     FLUSH_ONCE,
     POLICY_BATCH,
+    POLICY_CALLABLE,
     POLICY_INTERVAL,
 )
 from cpython.object cimport PyObject
@@ -25,7 +25,7 @@ from routilux._core.park cimport wake_helper
 from routilux._core.drain cimport push_ready, recheck
 
 
-cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil:
+cdef bint flush_lowest(WorkerCore worker, int kind, effects_t* fx) noexcept nogil:
     cdef cell_t* cell
     cdef Py_ssize_t i
     cdef int lowest = -1
@@ -39,26 +39,42 @@ cdef bint flush_lowest(WorkerCore worker, effects_t* fx) noexcept nogil:
         cell = &worker.cells[i]
         if cell.total == 0 or cell.held:
             continue
-        if cell.policy.kind == POLICY_INTERVAL:
+        if is_flushable(cell, kind):
+            if lowest < 0 or cell.rank < lowest:
+                lowest = cell.rank
+        elif cell.policy.kind == POLICY_INTERVAL or cell.timed:
             return True             # its timer will move it, and perhaps fill a batch
-        if cell.policy.kind == POLICY_BATCH and (lowest < 0 or cell.rank < lowest):
-            lowest = cell.rank
     if lowest < 0:
         return False
-    flush_cells(worker, lowest, fx)
+    flush_cells(worker, lowest, kind, fx)
     return True
 
 
-cdef void flush_cells(WorkerCore worker, int rank, effects_t* fx) noexcept nogil:
-    cdef cell_t* cell
+cdef bint is_flushable(cell_t* cell, int kind) noexcept nogil:
+    # A policy in Python that said no to this flush is not asked twice.
+    if cell.total == 0:
+        return False
+    if cell.policy.kind == POLICY_CALLABLE:
+        return (<Node>cell.node).can_flush and cell.flush_asked < kind
+    return cell.policy.kind == POLICY_BATCH
+
+
+cdef void flush_cells(
+    WorkerCore worker, int rank, int kind, effects_t* fx
+) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(worker.n_cells):
-        cell = &worker.cells[i]
-        if cell.policy.kind != POLICY_BATCH or cell.total == 0:
-            continue
-        if rank < 0 or cell.rank == rank:
-            cell.flush = FLUSH_ALL
-            recheck(worker, cell, worker.ready_tail, fx)
+        if rank < 0 or worker.cells[i].rank == rank:
+            flush_cell(worker, &worker.cells[i], kind, fx)
+
+
+cdef void flush_cell(
+    WorkerCore worker, cell_t* cell, int kind, effects_t* fx
+) noexcept nogil:
+    if is_flushable(cell, kind):
+        cell.flush = kind
+        cell.stale = False
+        recheck(worker, cell, worker.ready_tail, fx)
 
 
 cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx) noexcept nogil:
@@ -66,6 +82,7 @@ cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx
     cdef int64_t oldest = 0, stamp
     cdef int i
     cell.timed = False
+    cell.stale = False
     if cell.total == 0:
         return
     if cell.policy.kind == POLICY_BATCH:

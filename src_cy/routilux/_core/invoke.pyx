@@ -7,13 +7,13 @@ here; whatever it raises, BaseException included, judge makes an outcome of it.
 
 from cpython.object cimport PyObject
 
-from routilux._core.status cimport OUTCOME_OK
+from routilux._core.status cimport FLUSH_NONE, OUTCOME_OK
 from routilux._core.group cimport newest_job
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.platform cimport rlx_xdecref
 from routilux._core.frame cimport holds, set_context, set_frame, unnest
 from routilux._core.hooks cimport HOOKED, ask_hook
-from routilux._core.ask cimport ask, form_group, give
+from routilux._core.ask cimport ask, cause_of, form_group, give
 from routilux._core.call cimport call
 from routilux._core.judge cimport (
     end__hooked,
@@ -90,8 +90,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
             if act.slot_data == NULL:
                 assemble(act, node)
             if act.message == NULL:
-                message = node.partial_message if act.partial else node.message
-                give(&act.message, message.copy())
+                give(&act.message, message_of(node, act.partial))
         except BaseException as error:
             return judge__policy(worker, act, error)
     if act.failures and is_over(worker, act.owner):
@@ -213,6 +212,15 @@ cdef object call__by_slot(WorkerCore worker, activation_t* act, Node node):
     for name in node.keywords:
         keywords[name] = <object>act.message if name == "policy_message" else worker
     return node.logic(*lists, **keywords)
+
+
+cdef dict message_of(Node node, int partial):
+    cdef dict message
+    if partial == FLUSH_NONE:
+        return node.message.copy()
+    message = node.partial_message.copy()
+    message["cause"] = cause_of(partial)
+    return message
 
 
 cdef int assemble(activation_t* act, Node node) except -1:

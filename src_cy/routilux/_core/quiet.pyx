@@ -8,7 +8,7 @@ many jobs costs one pass over the queues of a worker, not one for each.
 
 from libc.stdlib cimport free
 
-from routilux._core.status cimport JOB_CANCELLED, TIMER_RETRY
+from routilux._core.status cimport FLUSH_ALL, FLUSH_LAST, JOB_CANCELLED, TIMER_RETRY
 from routilux._core.platform cimport (
     rlx_load,
     rlx_lock,
@@ -65,10 +65,11 @@ cdef class Quiet(Engine):
         cdef WorkerCore worker
         cdef effects_t fx
         cdef bint moved = False
+        cdef int kind = FLUSH_LAST if self.ledger.draining else FLUSH_ALL
         for worker in list(self.workers.values()):
             zero(&fx)
             rlx_lock(&worker.lock)
-            moved |= flush_lowest(worker, &fx)
+            moved |= flush_lowest(worker, kind, &fx)
             rlx_unlock(&worker.lock)
             self.apply(worker, &fx)
         return moved

@@ -46,6 +46,7 @@ from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
 from routilux._core.routine cimport Node
 from routilux._core.drain cimport place_behind, recheck, take_oldest
 from routilux._core.settle cimport all_blocked, is_stuck
+from routilux._core.flush cimport flush_cell, is_flushable
 from routilux._core.frame cimport current_frame, depth_of, pump_engine
 from routilux._core.engine cimport Engine, zero
 
@@ -249,14 +250,13 @@ cdef int await_room(
             and all_blocked(worker, frame != NULL)
         )
         if (
-            cell.policy.kind == POLICY_BATCH
+            is_flushable(cell, FLUSH_ALL)
             and is_stuck(worker, frame != NULL)
             and worker.ledger.is_wanted()
             and not cell.held
         ):
             # Somebody waits and this batch is all that could move: it goes partial.
-            cell.flush = FLUSH_ALL
-            recheck(worker, cell, worker.ready_tail, &fx)
+            flush_cell(worker, cell, FLUSH_ALL, &fx)
             rlx_unlock(&worker.lock)
             engine.apply(worker, &fx)
             return AWAIT_AGAIN

@@ -93,6 +93,10 @@ cdef class Node:
             self.function = <PyObject*>self.logic.__func__
             self.bound = <PyObject*>self.logic.__self__
         self.policy = routine._activation_policy
+        if not isinstance(self.policy, Policy):
+            flusher = getattr(self.policy, "flush", None)
+            self.can_flush = callable(flusher)
+            self.flusher = flusher if self.can_flush else None
         self.handler = handler
         self.slots = tuple(routine._slots.values())
         self.slot_names = tuple(routine._slots)

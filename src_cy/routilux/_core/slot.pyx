@@ -355,6 +355,13 @@ cdef class Slot:
         if self in event.connected_slots:
             event.connected_slots.remove(self)
 
+    def resize(self, max_queue_length):
+        """Change how many items may wait; workers that start from then on have it."""
+        if self.queue != &self.own:
+            raise RuntimeError(f"slot {self.name!r} belongs to a running worker")
+        self.max_queue_length = check_length("max_queue_length", max_queue_length)
+        self.own.bound = self.max_queue_length
+
     def __len__(self):
         return self.get_unconsumed_count()
 

@@ -68,5 +68,7 @@ cdef enum TimerKind:
 
 cdef enum FlushKind:
     FLUSH_NONE
-    FLUSH_ALL         # until nothing is left over: a wait, or runtime.flush()
     FLUSH_ONCE        # the oldest item waited for max_wait
+    FLUSH_ALL         # until nothing is left over: somebody waits
+    FLUSH_WANTED      # the same: flush() was called
+    FLUSH_LAST        # the same: a shutdown; nothing more comes from outside

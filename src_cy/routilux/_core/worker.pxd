@@ -18,7 +18,7 @@ ctypedef struct activation_t:
     owner_t* owner           # job or group that it works for and emits for
     Py_ssize_t held          # counts of the owner that end with it
     uint64_t tag             # number of the activation in its worker
-    bint partial             # a flushed batch
+    int partial              # FlushKind of a flushed batch, else FLUSH_NONE
     bint asks                # a Python policy, or key function, has yet to answer
     int slot_index           # immediate: the slot of the item
     lane_t* lane             # of the item; NULL: it has no key

@@ -14,6 +14,7 @@ from enum import Enum
 
 from routilux._core.platform cimport (
     rlx_lock,
+    rlx_monotonic_ns,
     rlx_unlock,
     rlx_wall_ns,
     rlx_xdecref,
@@ -361,6 +362,24 @@ cdef class WorkerCore:
         count = self.cells[node.index].events[<int>node.event_index[event_name]].n_emitted
         rlx_unlock(&self.lock)
         return count
+
+    def monotonic(self):
+        """Return the seconds that the clock of this worker's runtime shows.
+
+        Like ``time.monotonic()``; in a simulation, where time is virtual, it is that
+        time. A policy with a clock of its own asks this one.
+        """
+        if self.clock is None:
+            return rlx_monotonic_ns() / 1e9
+        return self.clock.now() / 1e9
+
+    def flush(self, routine_id):
+        """Run what the policy of a routine holds back: a partial batch, or the like.
+
+        Raises:
+            ValueError: the flow has no such routine; the message lists them.
+        """
+        self.engine.flush_routine(self, self.node_of(routine_id))
 
     def node_of(self, routine_id):
         if self.plan is None:
