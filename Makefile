@@ -94,7 +94,7 @@ test-all:
 ft-test:
 	$(PYTHON) -c "import sys; assert not sys._is_gil_enabled()"
 	$(PYTHON) -m venv --clear build/ft-venv
-	build/ft-venv/bin/python -m pip install -q --prefer-binary ".[test]"
+	build/ft-venv/bin/python -m pip install -q --prefer-binary --only-binary pydantic-core ".[test]"
 	cd build && ft-venv/bin/python -W error -c "import routilux"  # warns if it needs the GIL
 	PYTHON_GIL=0 build/ft-venv/bin/pytest
 

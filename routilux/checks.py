@@ -63,8 +63,9 @@ def check_timeout(value: object) -> float:
 
 
 def check_routine(value: object) -> None:
-    """Raise if a value is no `Routine` object."""
+    """Raise if a value is no `Routine` object; have one declare what it has."""
     if isinstance(value, Routine):
+        value._prepare()
         return
     if isinstance(value, type) and issubclass(value, Routine):
         name = value.__name__
@@ -137,10 +138,20 @@ def find_unworkable(routines: Mapping[str, Routine]) -> list[str]:
         routines: The routines of a flow by id.
 
     Returns:
-        One text for each batch size that a slot can't hold, and for each key of a
-        routine whose policy is not `immediate_policy()`.
+        One text for each batch size that a slot can't hold, for each key of a
+        routine whose policy is not `immediate_policy()`, and for each routine that
+        finds its own configuration wanting.
     """
-    return [*_find_oversized(routines), *_find_keyed(routines)]
+    return [
+        *_find_oversized(routines),
+        *_find_keyed(routines),
+        *_find_faults(routines),
+    ]
+
+
+def _find_faults(routines: Mapping[str, Routine]) -> list[str]:
+    faults = [(name, routine._find_fault()) for name, routine in routines.items()]
+    return [f"Routine {name!r} can't run: {fault}" for name, fault in faults if fault]
 
 
 def _find_keyed(routines: Mapping[str, Routine]) -> list[str]:

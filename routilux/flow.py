@@ -28,6 +28,7 @@ from routilux.error_handler import ErrorHandler
 from routilux.functions import as_routine
 from routilux.graph import Connection
 from routilux.monitoring.flow_registry import FlowRegistry
+from routilux.portable import Portable
 from routilux.routine import Routine
 from routilux.serialization.serializable import Serializable
 from routilux.shape import Shape
@@ -36,6 +37,7 @@ __all__ = ["Connection", "Flow"]
 
 
 class Flow(Shape, Serializable):
+class Flow(Shape, Portable):
     """Routines and the connections between them.
 
     1. Add routines, each under an id of its own.

@@ -115,6 +115,8 @@ class Machine:
         except BaseException:
             flow._release()
             raise
+        for routine in flow.routines.values():
+            routine._join_worker(worker)
         self.core.announce(worker)
         return worker
 

@@ -96,6 +96,7 @@ class Routine(RoutineContext, Serializable):
         self._error_handler: ErrorHandler | None = None
         self._concurrency: int | None = 1
         self._concurrency_key: Key | None = None
+        self._factory_name: str | None = None  # that it was made by
         self._frozen_by: list[str] = []
         self._lock = threading.Lock()
 
@@ -309,6 +310,19 @@ class Routine(RoutineContext, Serializable):
         # Called by Flow when its first worker starts; once per running flow.
         with self._lock:
             self._frozen_by.append(flow_id)
+
+    def _prepare(self) -> None:
+        # Older programs declare slots and events in a method `setup`.
+        setup = getattr(self, "setup", None)
+        if callable(setup) and not self._slots and not self._events:
+            setup()
+
+    def _find_fault(self) -> str | None:
+        """Say what keeps the routine from working; asked when a worker starts."""
+        return None
+
+    def _join_worker(self, worker_state: WorkerState) -> None:
+        """Hear of a worker that starts; for subclasses that look into its queues."""
 
     def _thaw(self) -> None:
         with self._lock:
