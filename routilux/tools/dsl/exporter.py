@@ -1,0 +1,222 @@
+"""From a flow to a spec; see `spec` for what a spec is.
+
+A routine is written down as its class, and by what tells it from a new object of that
+class: configuration, policy, logic, slots, events, error handler, concurrency. What
+has no plain form (a lambda, an open file) is a `ConfigurationError` that names routine
+and key; nothing is left out silently.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from routilux._core import Policy
+from routilux.builtin_routines.configured import ConfiguredRoutine
+from routilux.builtin_routines.lambdas import expression_of
+from routilux.builtin_routines.retries import handler_of
+from routilux.error_handler import ErrorHandler, ErrorStrategy
+from routilux.errors import ConfigurationError
+from routilux.references import reference_to
+from routilux.tools.dsl.spec import HANDLER_KEYS, SLOT_KEYS, dump_yaml
+from routilux.tools.factory.cloning import brings_policy, make_routine
+
+if TYPE_CHECKING:
+    from routilux.flow import Flow
+    from routilux.routine import Routine
+    from routilux.tools.factory.factory import ObjectFactory
+
+__all__ = ["export_flow"]
+
+FORMATS: dict[str, Callable[[Any], Any]] = {
+    "dict": lambda spec: spec,
+    "json": lambda spec: json.dumps(spec, indent=2, ensure_ascii=False),
+    "yaml": dump_yaml,
+}
+
+
+def export_flow(flow: Flow, factory: ObjectFactory, format: str = "dict") -> Any:
+    """Write a flow down as a spec.
+
+    Args:
+        flow: The flow.
+        factory: Its names are used for classes that it has.
+        format: "dict", "yaml" or "json".
+
+    Raises:
+        ConfigurationError: Something has no plain form; the message names it.
+        ValueError: There is no such format.
+    """
+    if format not in FORMATS:
+        words = ", ".join(map(repr, FORMATS))
+        raise ValueError(f"format must be one of {words}, not {format!r}")
+    spec: dict[str, Any] = {"flow_id": flow.flow_id}
+    spec["routines"] = {
+        routine_id: export_routine(f"routines.{routine_id}", routine, factory)
+        for routine_id, routine in flow.routines.items()
+    }
+    spec["connections"] = [
+        {
+            "from": f"{connection.source_routine_id}.{connection.source_event_name}",
+            "to": f"{connection.target_routine_id}.{connection.target_slot_name}",
+        }
+        for connection in flow.connections
+    ]
+    spec["execution"] = {"timeout": flow.execution_timeout}
+    if flow.error_handler is not None:
+        spec["error_handler"] = export_handler("error_handler", flow.error_handler)
+    return FORMATS[format](spec)
+
+
+def export_routine(
+    where: str, routine: Routine, factory: ObjectFactory
+) -> dict[str, Any]:
+    """Write a routine down."""
+    name = factory.get_factory_name(routine)
+    spec: dict[str, Any] = {
+        "class": name or refer(f"{where}.class", type(routine)),
+    }
+    fresh: Routine = factory.create(name) if name else make_routine(type(routine))
+    config, default = routine.config(), fresh.config()
+    writes = isinstance(routine, ConfiguredRoutine)
+    lambdas = routine.expression_keys if isinstance(routine, ConfiguredRoutine) else ()
+    changed = {
+        key: plain(
+            f"{where}.config.{key}",
+            value,
+            functions=writes,
+            lambdas=key in lambdas,
+        )
+        for key, value in config.items()
+        if key not in default or not is_same(default[key], value)
+    }
+    if changed:
+        spec["config"] = changed
+        fresh.set_config(**{key: config[key] for key in changed})
+    export_ports(spec, routine, fresh)
+    if not brings_policy(routine):
+        policy = export_policy(f"{where}.policy", routine._activation_policy)
+        known = export_policy_of(fresh)
+        if policy is not None and policy != known:
+            spec["policy"] = policy
+    own = routine._logic
+    is_method = getattr(own, "__self__", None) is routine
+    if own is not None and own is not fresh._logic and not is_method:
+        spec["logic"] = refer(f"{where}.logic", own)
+    handler = handler_of(routine)
+    if handler is not None:
+        spec["error_handler"] = export_handler(f"{where}.error_handler", handler)
+    if routine._concurrency != fresh._concurrency:
+        spec["concurrency"] = routine._concurrency
+    return spec
+
+
+def export_ports(spec: dict[str, Any], routine: Routine, fresh: Routine) -> None:
+    """Write down the slots and events that the class does not have."""
+    slots = {
+        name: {key: getattr(slot, key) for key in SLOT_KEYS}
+        for name, slot in routine.slots.items()
+        if name not in fresh.slots
+    }
+    events = {
+        name: list(event.output_params)
+        for name, event in routine.events.items()
+        if name not in fresh.events
+    }
+    if slots:
+        spec["slots"] = slots
+    if events:
+        spec["events"] = events
+
+
+def export_policy_of(routine: Routine) -> Any:
+    """Return the policy of a new object, None if it has no plain form."""
+    try:
+        return export_policy("", routine._activation_policy)
+    except ConfigurationError:
+        return None
+
+
+def export_policy(where: str, policy: Any) -> Any:
+    """Write a policy down."""
+    if policy is None:
+        return None
+    if not isinstance(policy, Policy):
+        return refer(where, policy)
+    if policy.kind == "batch_size":
+        spec: dict[str, Any] = {"type": "batch_size"}
+        spec["min_batch_size"] = policy.batch_size
+        if policy.max_wait is not None:
+            spec["max_wait"] = policy.max_wait
+        return spec
+    if policy.kind == "time_interval":
+        return {"type": "time_interval", "min_interval_seconds": policy.interval}
+    if policy.kind == "custom":
+        return {"type": "custom", "check": refer(f"{where}.check", policy.check)}
+    return policy.kind
+
+
+def export_handler(where: str, handler: ErrorHandler) -> dict[str, Any]:
+    """Write an error handler down: its strategy, and what is not the default."""
+    default = ErrorHandler()
+    spec: dict[str, Any] = {"strategy": str(handler.strategy)}
+    for key in HANDLER_KEYS[1:]:
+        value = getattr(handler, key)
+        if value != getattr(default, key):
+            spec[key] = plain(f"{where}.{key}", value)
+    return spec
+
+
+def refer(where: str, value: Any) -> str:
+    """Return the reference of a class or function."""
+    try:
+        return reference_to(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{where} can't be written down: {error}") from error
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal; False for those that can't tell."""
+    try:
+        return bool(one == other)
+    except Exception:
+        return False
+
+
+def plain(
+    where: str, value: Any, *, functions: bool = True, lambdas: bool = False
+) -> Any:
+    """Return a value as plain data.
+
+    Args:
+        where: Its place, for messages.
+        value: The value.
+        functions: Whether whoever reads it takes "module:name" for a callable.
+        lambdas: Whether an expression, too.
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return str(value) if isinstance(value, ErrorStrategy) else value
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise ConfigurationError(
+                    f"{where}: the key {key!r} is not a str, so it can't be written"
+                )
+        parts = [(f"{where}.{key}", item) for key, item in value.items()]
+    elif isinstance(value, (set, frozenset)):
+        parts = [(where, item) for item in sorted(value, key=repr)]
+    elif isinstance(value, (list, tuple)):
+        parts = [(f"{where}[{number}]", item) for number, item in enumerate(value)]
+    elif callable(value) and functions:
+        return (expression_of(value) if lambdas else None) or refer(where, value)
+    else:
+        raise ConfigurationError(
+            f"{where} can't be written down: {value!r} is no plain data (str, number,"
+            " bool, None, list, dict)"
+        )
+    items = [
+        plain(place, item, functions=functions, lambdas=lambdas)
+        for place, item in parts
+    ]
+    return dict(zip(value, items, strict=True)) if isinstance(value, Mapping) else items

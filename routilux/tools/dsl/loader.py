@@ -1,0 +1,256 @@
+"""From a spec to a flow; see `spec` for what a spec is.
+
+A class in a spec is a name of the factory or "module:Class"; the latter imports that
+module, so load only specs that you would run as code, or forbid it with `imports`. A
+flow is returned whole or not at all.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from routilux.builtin_routines.retries import check_classes
+from routilux.checks import check_timeout
+from routilux.error_handler import ErrorHandler
+from routilux.errors import ConfigurationError, name_hint
+from routilux.flow import Flow
+from routilux.references import is_reference, load_reference, no_imports
+from routilux.routine import Routine
+from routilux.tools.dsl.spec import (
+    FLOW_KEYS,
+    HANDLER_KEYS,
+    POLICIES,
+    ROUTINE_KEYS,
+    SLOT_KEYS,
+    check_keys,
+    expect,
+)
+from routilux.tools.factory.cloning import make_routine
+
+if TYPE_CHECKING:
+    from routilux.tools.factory.factory import ObjectFactory
+
+__all__ = ["load_flow_from_spec", "parse_spec"]
+
+
+def load_flow_from_spec(
+    spec: Mapping[str, Any],
+    factory: ObjectFactory | None = None,
+    *,
+    imports: bool = True,
+) -> Flow:
+    """Build a flow from a spec.
+
+    Args:
+        spec: A dict with `routines`, and any of `flow_id`, `connections`,
+            `execution` and `error_handler`.
+        factory: Where names of classes are looked up; None for the global one.
+        imports: Whether "module:name" is allowed. Without it, a spec makes nothing but
+            what the factory has.
+
+    Raises:
+        ConfigurationError: Something in it is wrong; the message names the place.
+
+    Example:
+        >>> flow = load_flow_from_spec({"routines": {"all": {"class": "filter"}}})
+        >>> list(flow.routines)
+        ['all']
+    """
+    with nullcontext() if imports else no_imports():
+        return Loader(factory).load(spec)
+
+
+def parse_spec(spec: Mapping[str, Any]) -> Flow:
+    """Build a flow from a spec; the old name of `load_flow_from_spec`."""
+    warnings.warn(
+        "parse_spec() is the old name of load_flow_from_spec()",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return load_flow_from_spec(spec)
+
+
+class Loader:
+    """Builds one flow; knows where names are looked up."""
+
+    def __init__(self, factory: ObjectFactory | None) -> None:
+        if factory is None:
+            from routilux.tools.factory.factory import ObjectFactory
+
+            factory = ObjectFactory.get_instance()
+        self.factory = factory
+
+    def load(self, spec: Any) -> Flow:
+        """Build the flow."""
+        if isinstance(spec, str):
+            raise ConfigurationError(
+                f"the flow must be a mapping, not the text {spec[:50]!r}; if that is a"
+                " path, read the file first"
+            )
+        spec = check_keys("the flow", spec, FLOW_KEYS)
+        execution = check_keys(
+            "execution", part_of(spec, "execution", {}), ("timeout",)
+        )
+        timeout = execution.get("timeout")
+        guard("execution.timeout", check_timeout, timeout)
+        flow: Flow = guard("flow_id", Flow, spec.get("flow_id"), timeout)
+        routines = part_of(spec, "routines", {})
+        expect("routines", routines, Mapping, "a mapping of id to routine")
+        for routine_id, part in routines.items():
+            where = f"routines.{routine_id}"
+            expect(where, routine_id, str, "a name")
+            guard(where, flow.add_routine, self.routine(where, part), routine_id)
+        connections = part_of(spec, "connections", [])
+        expect("connections", connections, list, "a list")
+        for number, part in enumerate(connections):
+            where = f"connections[{number}]"
+            guard(where, flow.connect, *self.ends(where, part))
+        if spec.get("error_handler") is not None:
+            flow.set_error_handler(self.handler("error_handler", spec["error_handler"]))
+        return flow
+
+    def routine(self, where: str, part: Any) -> Routine:
+        """Build a routine."""
+        if isinstance(part, str):
+            part = {"class": part}
+        part = check_keys(where, part, ROUTINE_KEYS)
+        made = self.instance(where, part.get("class"))
+        self.ports(where, made, part)
+        config = part_of(part, "config", {})
+        expect(f"{where}.config", config, Mapping, "a mapping")
+        if config:
+            guard(f"{where}.config", made.set_config, **config)
+        if part.get("policy") is not None:
+            policy = self.policy(f"{where}.policy", part["policy"])
+            made.set_activation_policy(policy)
+        if part.get("logic") is not None:
+            logic = self.found(f"{where}.logic", part["logic"])
+            guard(f"{where}.logic", made.set_logic, logic)
+        if part.get("error_handler") is not None:
+            at = f"{where}.error_handler"
+            made.set_error_handler(self.handler(at, part["error_handler"]))
+        if "concurrency" in part:
+            at = f"{where}.concurrency"
+            guard(at, made.set_concurrency, part["concurrency"])
+        return made
+
+    def instance(self, where: str, name: Any) -> Routine:
+        """Make a routine of the class that a name means."""
+        at = f"{where}.class"
+        if name is None:
+            raise ConfigurationError(f"{where} lacks the key 'class'")
+        expect(at, name, str, 'a name of the factory or "module:Class"')
+        if not is_reference(name):
+            made = guard(at, self.factory.create, name)
+        else:
+            found = self.found(at, name)
+            if not isinstance(found, type) or not issubclass(found, Routine):
+                raise ConfigurationError(f"{at}: {name!r} is no class of routines")
+            made = guard(at, make_routine, found)
+        expect(at, made, Routine, "a routine")
+        routine: Routine = made
+        return routine
+
+    def ports(self, where: str, made: Routine, part: Mapping[str, Any]) -> None:
+        """Declare the slots and events that a spec adds to those of the class."""
+        slots = part_of(part, "slots", {})
+        if isinstance(slots, list):
+            slots = dict.fromkeys(slots)
+        for name, options in check_names(f"{where}.slots", slots).items():
+            at = f"{where}.slots.{name}"
+            given = check_keys(at, options or {}, SLOT_KEYS)
+            guard(at, made.add_slot, name, **given)
+        events = part_of(part, "events", {})
+        if isinstance(events, list):
+            events = dict.fromkeys(events)
+        for name, params in check_names(f"{where}.events", events).items():
+            at = f"{where}.events.{name}"
+            guard(at, made.add_event, name, expect(at, params or [], list, "a list"))
+
+    def policy(self, where: str, part: Any) -> Any:
+        """Make a policy."""
+        if isinstance(part, str) and is_reference(part):
+            return self.found(where, part)
+        if isinstance(part, str):
+            part = {"type": part}
+        expect(where, part, Mapping, "the name of a policy, or a mapping")
+        options = dict(part)
+        name = options.pop("type", None)
+        if name not in POLICIES:
+            hint = name_hint(str(name), POLICIES, "policies")
+            raise ConfigurationError(f"{where}: there is no policy {name!r}. {hint}")
+        factory, allowed = POLICIES[name]
+        check_keys(where, options, allowed)
+        if allowed and allowed[0] not in options:
+            raise ConfigurationError(f"{where}: policy {name!r} lacks {allowed[0]!r}")
+        if "check" in options:
+            options["check"] = self.found(f"{where}.check", options["check"])
+        return guard(where, factory, **options)
+
+    def handler(self, where: str, part: Any) -> ErrorHandler:
+        """Make an error handler; what is left out has its default."""
+        if isinstance(part, str):
+            part = {"strategy": part}
+        given = {
+            key: value
+            for key, value in check_keys(where, part, HANDLER_KEYS).items()
+            if value is not None
+        }
+        if "retryable_exceptions" in given:
+            at = f"{where}.retryable_exceptions"
+            given["retryable_exceptions"] = check_classes(
+                at, given["retryable_exceptions"]
+            )
+        made: ErrorHandler = guard(where, ErrorHandler, **given)
+        return made
+
+    def ends(self, where: str, part: Any) -> tuple[str, str, str, str]:
+        """Return the four names of a connection."""
+        if isinstance(part, str) and "->" in part:
+            source, _, target = part.partition("->")
+            part = {"from": source.strip(), "to": target.strip()}
+        part = check_keys(where, part, ("from", "to"))
+        names: list[str] = []
+        for key, wanted in (("from", "routine.event"), ("to", "routine.slot")):
+            text = part.get(key)
+            left, dot, right = str(text).rpartition(".")
+            if not isinstance(text, str) or not dot or not left or not right:
+                raise ConfigurationError(
+                    f"{where}.{key} must be {wanted!r}, not {text!r}"
+                )
+            names += [left, right]
+        return names[0], names[1], names[2], names[3]
+
+    def found(self, where: str, reference: Any) -> Any:
+        """Return what a reference names."""
+        if not is_reference(reference):
+            raise ConfigurationError(
+                f'{where} must be "module:name", not {reference!r}'
+            )
+        return guard(where, load_reference, reference)
+
+
+def part_of(spec: Mapping[str, Any], key: str, default: Any) -> Any:
+    """Return a part of a spec; None means left out."""
+    value = spec.get(key)
+    return default if value is None else value
+
+
+def guard(where: str, call: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call something, and add the place to what it complains about."""
+    try:
+        return call(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+
+
+def check_names(where: str, value: Any) -> Mapping[str, Any]:
+    """Return a mapping of names, or raise with its place."""
+    expect(where, value, Mapping, "a list of names, or a mapping")
+    for name in value:
+        expect(f"each name in {where}", name, str, "a name")
+    result: Mapping[str, Any] = value
+    return result

@@ -1,0 +1,120 @@
+"""The spec of a flow: what its parts are called, and how wrong ones are reported.
+
+A spec is plain data, as YAML and JSON have it:
+
+    flow_id: orders
+    routines:
+      read: {class: my_package.readers:Reader, config: {path: in.csv}}
+      check: {class: filter, config: {condition: "data['price'] > 0"}}
+    connections:
+      - {from: read.output, to: check.input}
+
+`loader` builds flows from specs, `exporter` writes specs of flows. Both go by the
+tables here. Every complaint names the place in the spec: `routines.read.config`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from routilux.activation_policies import (
+    all_slots_ready_policy,
+    batch_size_policy,
+    custom_policy,
+    immediate_policy,
+    time_interval_policy,
+)
+from routilux.builtin_routines.extras import load_extra
+from routilux.errors import ConfigurationError, name_hint
+
+__all__ = [
+    "FLOW_KEYS",
+    "HANDLER_KEYS",
+    "POLICIES",
+    "ROUTINE_KEYS",
+    "SLOT_KEYS",
+    "check_keys",
+    "dump_yaml",
+    "expect",
+    "parse_json",
+    "parse_yaml",
+]
+
+FLOW_KEYS = ("flow_id", "routines", "connections", "execution", "error_handler")
+ROUTINE_KEYS = (
+    *("class", "config", "error_handler", "policy", "logic", "slots", "events"),
+    "concurrency",
+)
+SLOT_KEYS = ("max_queue_length", "watermark", "overflow")
+HANDLER_KEYS = (
+    *("strategy", "max_retries", "retry_delay", "retry_backoff", "is_critical"),
+    *("retryable_exceptions", "retry_jitter", "max_delay"),
+)
+# Name of a policy -> (factory, its arguments).
+POLICIES = {
+    "immediate": (immediate_policy, ()),
+    "all_slots_ready": (all_slots_ready_policy, ()),
+    "batch_size": (batch_size_policy, ("min_batch_size", "max_wait")),
+    "time_interval": (time_interval_policy, ("min_interval_seconds",)),
+    "custom": (custom_policy, ("check",)),
+}
+
+
+def expect(where: str, value: Any, kind: type, wanted: str) -> Any:
+    """Return a value of a kind, or raise with its place."""
+    if not isinstance(value, kind):
+        raise ConfigurationError(
+            f"{where} must be {wanted}, not {type(value).__name__} ({value!r})"
+        )
+    return value
+
+
+def check_keys(where: str, value: Any, allowed: Iterable[str]) -> Mapping[str, Any]:
+    """Return a mapping whose keys are all known, or raise with its place."""
+    expect(where, value, Mapping, "a mapping")
+    for key in value:
+        if key not in allowed:
+            hint = name_hint(str(key), allowed, "keys")
+            raise ConfigurationError(f"{where} has no key {key!r}. {hint}")
+    result: Mapping[str, Any] = value
+    return result
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what a YAML text says, as plain data.
+
+    Raises:
+        ConfigurationError: It is no YAML, or `pyyaml` is not installed.
+        ValueError: It is empty.
+    """
+    yaml = load_extra("yaml", "a flow as YAML")
+    if not isinstance(text, (str, bytes)):
+        raise TypeError(f"the YAML must be a str, not {type(text).__name__}")
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"the flow is no YAML: {error}") from None
+    if found is None:
+        raise ValueError("the YAML of the flow is empty")
+    return found
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON text says.
+
+    Raises:
+        ConfigurationError: It is no JSON.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"the flow is no JSON: {error}") from None
+
+
+def dump_yaml(spec: Any) -> str:
+    """Return plain data as YAML, in its own order."""
+    yaml = load_extra("yaml", "a flow as YAML")
+    text: str = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
+    return text

@@ -1,0 +1,106 @@
+"""Clones: a routine or flow again, with queues, state and workers of its own.
+
+A clone is made by the class, not by copying memory: what only a running worker has, and
+what others hold, stays with the original.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, TypeVar
+
+from routilux.builtin_routines.retries import handler_of
+from routilux.flow import Flow
+from routilux.routine import Routine
+
+__all__ = ["clone_flow", "clone_routine", "make_routine"]
+
+R = TypeVar("R", bound=Routine)
+
+
+def make_routine(cls: type[R]) -> R:
+    """Make a routine of a class, and have its `setup()` declare what it has.
+
+    Raises:
+        TypeError: Its constructor wants arguments.
+    """
+    try:
+        made = cls()
+    except TypeError as error:
+        raise TypeError(
+            f"{cls.__name__}() can't be made without arguments: {error}; routines take"
+            " none, so that files can name them: use set_config()"
+        ) from error
+    made._prepare()
+    return made
+
+
+def clone_routine(routine: R) -> R:
+    """Return another routine of the same class, configured and connected to nothing.
+
+    Slots, events, configuration (a deep copy), policy, logic, error handler and
+    concurrency are those of the original.
+
+    Args:
+        routine: The original; it may be running.
+
+    Raises:
+        TypeError: It is no routine, or its constructor wants arguments.
+    """
+    if not isinstance(routine, Routine):
+        raise TypeError(f"routine must be a Routine, not {type(routine).__name__}")
+    made = make_routine(type(routine))
+    config = copy.deepcopy(routine.config())
+    if config != made.config():
+        made.set_config(**config)
+    for slot in routine.slots.values():
+        if slot.name not in made.slots:
+            made.add_slot(
+                slot.name, slot.max_queue_length, slot.watermark, overflow=slot.overflow
+            )
+    for event in routine.events.values():
+        if event.name not in made.events:
+            made.add_event(event.name, list(event.output_params))
+    policy = routine._activation_policy
+    if policy is not None and not brings_policy(routine):
+        made.set_activation_policy(policy)
+    if routine._logic is not None:
+        made.set_logic(rebound(routine._logic, routine, made))
+    if handler_of(routine) is not None:
+        made.set_error_handler(handler_of(routine))
+    if made._concurrency != routine._concurrency:
+        made.set_concurrency(routine._concurrency)
+    return made
+
+
+def brings_policy(routine: Routine) -> bool:
+    """Whether the policy of a routine follows from its configuration."""
+    return getattr(routine, "_own_policy", None) is False
+
+
+def rebound(logic: Any, old: Routine, new: Routine) -> Any:
+    """Return the same method of the clone, if a logic is a method of the original."""
+    if getattr(logic, "__self__", None) is old:
+        return getattr(new, logic.__name__)
+    return logic
+
+
+def clone_flow(flow: Flow, flow_id: str | None = None) -> Flow:
+    """Return another flow with clones of the routines, connected in the same way.
+
+    Args:
+        flow: The original; workers may run it.
+        flow_id: Id of the clone; a random one if None.
+
+    Raises:
+        TypeError: It is no flow.
+    """
+    if not isinstance(flow, Flow):
+        raise TypeError(f"flow must be a Flow, not {type(flow).__name__}")
+    made = Flow(flow_id, flow.execution_timeout)
+    for routine_id, routine in flow.routines.items():
+        made.add_routine(clone_routine(routine), routine_id)
+    for connection in flow.connections:
+        made.connect(*connection.key)
+    made.set_error_handler(flow.error_handler)
+    return made
