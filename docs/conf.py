@@ -33,6 +33,8 @@ nitpick_ignore = [
 nitpick_ignore_regex = [
     ("py:class", r"(collections|concurrent|contextvars|datetime|os|types)\..*"),
     ("py:class", "datetime|PathLike|Token"),  # the same, as the sources name them
+    ("py:class", r"(collections|concurrent|datetime|pathlib|types)\..*"),
+    ("py:class", r"routilux\..*\.[RT]"),  # type variables
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -42,6 +44,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_custom_sections = [("Configuration", "params_style")]
 
 # Prompts and their output are not copied; what is copied can be pasted and run.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

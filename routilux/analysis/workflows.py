@@ -48,10 +48,11 @@ class WorkflowAnalyzer:
                 `source_info`; None where there is no source.
 
         Returns:
-            flow_id, execution_strategy, max_workers (None: the runtime's pool decides),
-            execution_timeout, routines, connections, dependency_graph (for each
-            routine, those whose events it hears) and entry_points (routines that only
-            `post()` can feed, and those with a slot named "trigger").
+            A dict with the keys flow_id, execution_strategy, max_workers (None, since
+            the runtime's pool decides), execution_timeout, routines, connections,
+            dependency_graph (for each routine, those whose events it hears) and
+            entry_points (routines that only `post()` can feed, and those with a slot
+            named "trigger").
         """
         connections = [
             {

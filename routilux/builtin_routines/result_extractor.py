@@ -89,11 +89,16 @@ class ResultExtractor(ConfiguredRoutine):
             `extractor_priority` that finds something, then the others),
             "first_match" (the first of all), or "all" (a list of what all find).
         extractor_priority: Names of extractors.
-        extractors: {name: callable}, or {name: {"function": ..., "confidence": ...}};
-            `register_extractor` adds to it.
-        extract_json_blocks, extract_code_blocks, extract_yaml_blocks,
-            extract_xml_blocks, format_interpreter_output, parse_json_strings,
-            parse_yaml_strings, detect_nested_structures: Turn extractors on and off.
+        extractors: What `register_extractor` adds to; a dict of callables by name, or
+            of dicts of `function` and `confidence`.
+        extract_json_blocks: Whether fenced JSON is looked for.
+        extract_code_blocks: The same for fenced code.
+        extract_yaml_blocks: The same for fenced YAML.
+        extract_xml_blocks: The same for fenced XML.
+        format_interpreter_output: The same for lists of messages.
+        parse_json_strings: The same for a text that is JSON as a whole.
+        parse_yaml_strings: The same for YAML.
+        detect_nested_structures: The same for a result inside of dicts.
         code_block_languages: Languages of fenced blocks that count as code.
         continue_on_error: Go on to the next extractor when one of yours raises; else
             the job fails.

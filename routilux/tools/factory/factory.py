@@ -192,8 +192,8 @@ class ObjectFactory:
             object_type: Only "routine" or "flow".
 
         Returns:
-            A dict for each: name, type (the class), object_type, description,
-            category, tags, example_config, version.
+            A dict for each, with name, type (the class), object_type, description,
+            category, tags, example_config and version.
         """
         if object_type not in (None, "routine", "flow"):
             raise ValueError(
