@@ -49,4 +49,8 @@ def is_big(data):
     return data["value"] > 10
 
 
+def triple(number):
+    return 3 * number
+
+
 NOT_A_CLASS = 3

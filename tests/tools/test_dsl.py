@@ -209,7 +209,7 @@ def part(**spec):
         ({"routines": {"a": "routilux_test_parts:Nope"}}, ["routines.a.class", "Nope"]),
         (
             {"routines": {"a": "routilux_test_parts:NOT_A_CLASS"}},
-            ["routines.a.class", "class of routines"],
+            ["routines.a.class", "neither a class of routines"],
         ),
         (part(confg={}), ["routines.a", "confg", "config"]),
         (part(config=[]), ["routines.a.config", "mapping"]),

@@ -6,6 +6,7 @@ from routilux import (
     ConfigurationError,
     ErrorHandler,
     Flow,
+    FunctionRoutine,
     Routine,
     Runtime,
     all_slots_ready_policy,
@@ -147,6 +148,33 @@ def test_lambdas_in_conditions_are_written_as_expressions():
     worker = run(made, "route", {"n": 5, "x": 1}, {"n": 1})
     routes = worker.get_routine_state("route")["stats"]["routes"]
     assert routes == {"big": 1, "small": 1}
+
+
+def test_a_plain_function_is_a_class(parts):
+    flow = Flow.from_dict(
+        {
+            "flow_id": "plain",
+            "routines": {
+                "triple": "routilux_test_parts:triple",
+                "keep": "routilux_test_parts:Kept",
+            },
+            "connections": ["triple.output -> keep.input"],
+        }
+    )
+    worker = run(flow, "triple", 2)
+    assert worker.get_routine_state("keep")["got"] == [6]
+    written = flow.to_dict()
+    assert written["routines"]["triple"] == {"class": "routilux_test_parts:triple"}
+    assert Flow.from_dict(written).to_dict() == written
+
+
+def test_the_length_of_a_slot_is_written_where_it_is_not_the_usual_one(parts):
+    flow = Flow("narrow")
+    flow.add_routine(FunctionRoutine(parts.triple, max_queue_length=5), "triple")
+    written = flow.to_dict()
+    assert written["routines"]["triple"]["slots"] == {"input": {"max_queue_length": 5}}
+    made = Flow.from_dict(written).routines["triple"]
+    assert made.get_slot("input").max_queue_length == 5
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from routilux import (
     ConfigurationError,
     ErrorHandler,
     Flow,
+    FunctionRoutine,
     Routine,
     Runtime,
     batch_size_policy,
@@ -277,6 +278,12 @@ def test_a_clone_of_a_retry_handler_keeps_its_error_handler():
     original = RetryHandler()
     original.set_error_handler(ErrorHandler("continue"))
     assert str(clone_routine(original)._retries.fallback.strategy) == "continue"
+
+
+def test_a_clone_of_a_plain_function_runs_the_same_function():
+    original = FunctionRoutine(len, max_queue_length=7)
+    made = clone_routine(original)
+    assert (made._logic, made.get_slot("input").max_queue_length) == (len, 7)
 
 
 def test_a_clone_of_a_flow_runs_beside_the_original():

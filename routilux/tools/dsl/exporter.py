@@ -18,9 +18,10 @@ from routilux.builtin_routines.lambdas import expression_of
 from routilux.builtin_routines.retries import handler_of
 from routilux.error_handler import ErrorHandler, ErrorStrategy
 from routilux.errors import ConfigurationError
+from routilux.functions import FunctionRoutine
 from routilux.references import reference_to
 from routilux.tools.dsl.spec import HANDLER_KEYS, SLOT_KEYS, dump_yaml
-from routilux.tools.factory.cloning import brings_policy, make_routine
+from routilux.tools.factory.cloning import brings_policy, renew
 
 if TYPE_CHECKING:
     from routilux.flow import Flow
@@ -74,10 +75,10 @@ def export_routine(
 ) -> dict[str, Any]:
     """Write a routine down."""
     name = factory.get_factory_name(routine)
-    spec: dict[str, Any] = {
-        "class": name or refer(f"{where}.class", type(routine)),
-    }
-    fresh: Routine = factory.create(name) if name else make_routine(type(routine))
+    is_function = isinstance(routine, FunctionRoutine)
+    kind = routine._logic if is_function else type(routine)
+    spec: dict[str, Any] = {"class": name or refer(f"{where}.class", kind)}
+    fresh: Routine = factory.create(name) if name else renew(routine)
     config, default = routine.config(), fresh.config()
     writes = isinstance(routine, ConfiguredRoutine)
     lambdas = routine.expression_keys if isinstance(routine, ConfiguredRoutine) else ()
@@ -114,11 +115,13 @@ def export_routine(
 
 def export_ports(spec: dict[str, Any], routine: Routine, fresh: Routine) -> None:
     """Write down the slots and events that the class does not have."""
-    slots = {
-        name: {key: getattr(slot, key) for key in SLOT_KEYS}
-        for name, slot in routine.slots.items()
-        if name not in fresh.slots
-    }
+    slots = {}
+    for name, slot in routine.slots.items():
+        known = fresh.slots.get(name)
+        if known is None:
+            slots[name] = {key: getattr(slot, key) for key in SLOT_KEYS}
+        elif known.max_queue_length != slot.max_queue_length:
+            slots[name] = {"max_queue_length": slot.max_queue_length}
     events = {
         name: list(event.output_params)
         for name, event in routine.events.items()

@@ -17,6 +17,7 @@ from routilux.checks import check_timeout
 from routilux.error_handler import ErrorHandler
 from routilux.errors import ConfigurationError, name_hint
 from routilux.flow import Flow
+from routilux.functions import FunctionRoutine
 from routilux.references import is_reference, load_reference, no_imports
 from routilux.routine import Routine
 from routilux.tools.dsl.spec import (
@@ -147,9 +148,14 @@ class Loader:
             made = guard(at, self.factory.create, name)
         else:
             found = self.found(at, name)
-            if not isinstance(found, type) or not issubclass(found, Routine):
-                raise ConfigurationError(f"{at}: {name!r} is no class of routines")
-            made = guard(at, make_routine, found)
+            if isinstance(found, type) and issubclass(found, Routine):
+                made = guard(at, make_routine, found)
+            elif callable(found) and not isinstance(found, type):
+                made = FunctionRoutine(found)
+            else:
+                raise ConfigurationError(
+                    f"{at}: {name!r} is neither a class of routines nor a function"
+                )
         expect(at, made, Routine, "a routine")
         routine: Routine = made
         return routine
@@ -162,7 +168,10 @@ class Loader:
         for name, options in check_names(f"{where}.slots", slots).items():
             at = f"{where}.slots.{name}"
             given = check_keys(at, options or {}, SLOT_KEYS)
-            guard(at, made.add_slot, name, **given)
+            if name in made.slots and set(given) == {"max_queue_length"}:
+                guard(at, made.slots[name].resize, **given)
+            else:
+                guard(at, made.add_slot, name, **given)
         events = part_of(part, "events", {})
         if isinstance(events, list):
             events = dict.fromkeys(events)

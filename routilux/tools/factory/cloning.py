@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from routilux.builtin_routines.retries import handler_of
 from routilux.flow import Flow
+from routilux.functions import FunctionRoutine
 from routilux.routine import Routine
 
-__all__ = ["clone_flow", "clone_routine", "make_routine"]
+__all__ = ["clone_flow", "clone_routine", "make_routine", "renew"]
 
 R = TypeVar("R", bound=Routine)
 
@@ -35,6 +36,13 @@ def make_routine(cls: type[R]) -> R:
     return made
 
 
+def renew(routine: R) -> R:
+    """Return a new routine of the same class, or of the same plain function."""
+    if isinstance(routine, FunctionRoutine) and routine._logic is not None:
+        return type(routine)(routine._logic)
+    return make_routine(type(routine))
+
+
 def clone_routine(routine: R) -> R:
     """Return another routine of the same class, configured and connected to nothing.
 
@@ -49,12 +57,14 @@ def clone_routine(routine: R) -> R:
     """
     if not isinstance(routine, Routine):
         raise TypeError(f"routine must be a Routine, not {type(routine).__name__}")
-    made = make_routine(type(routine))
+    made = renew(routine)
     config = copy.deepcopy(routine.config())
     if config != made.config():
         made.set_config(**config)
     for slot in routine.slots.values():
-        if slot.name not in made.slots:
+        if slot.name in made.slots:
+            made.slots[slot.name].resize(slot.max_queue_length)
+        else:
             made.add_slot(
                 slot.name, slot.max_queue_length, slot.watermark, overflow=slot.overflow
             )
@@ -64,7 +74,7 @@ def clone_routine(routine: R) -> R:
     policy = routine._activation_policy
     if policy is not None and not brings_policy(routine):
         made.set_activation_policy(policy)
-    if routine._logic is not None:
+    if routine._logic is not None and routine._logic is not made._logic:
         made.set_logic(rebound(routine._logic, routine, made))
     if handler_of(routine) is not None:
         made.set_error_handler(handler_of(routine))

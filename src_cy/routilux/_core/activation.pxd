@@ -10,7 +10,8 @@ ctypedef struct policy_t:
     int kind                 # PolicyKind; set once
     Py_ssize_t batch         # POLICY_BATCH: items from each slot; set once
     int64_t wait_ns          # interval, or max_wait of a batch; 0: none; set once
-    int64_t last_ns          # POLICY_INTERVAL: when it fired last; 0: never
+    int64_t last_ns          # POLICY_INTERVAL: when it fired last; 0: never.
+                             # POLICY_CALLABLE: when its pending timer is due
 
 # What a policy in Python says with its "no": ask again when so much time has passed.
 cdef class AskAgain:

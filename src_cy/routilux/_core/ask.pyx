@@ -88,7 +88,7 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
     else:
         given = list(views.values())        # the policy may change its dict
         point_views(worker, given, act)
-        if node.can_flush:
+        if node.flusher is not None:
             rlx_lock(&worker.lock)
             flush = act.cell.flush
             rlx_unlock(&worker.lock)
@@ -142,14 +142,14 @@ cdef void ask_later(
     cdef int first
     if act.n_entries or not cell.stale or cell.total == 0:
         return
-    if cell.timed and cell.due_ns <= when:
+    if cell.timed and cell.policy.last_ns <= when:
         return
     first = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
     if first < 0:
         return                      # no memory: the next arrival asks
     rlx_incref(<PyObject*>worker)
     cell.timed = True
-    cell.due_ns = when
+    cell.policy.last_ns = when
     worker.timers += 1
     if first:
         fx.nudge = True

@@ -55,7 +55,7 @@ cdef bint is_flushable(cell_t* cell, int kind) noexcept nogil:
     if cell.total == 0:
         return False
     if cell.policy.kind == POLICY_CALLABLE:
-        return (<Node>cell.node).can_flush and cell.flush_asked < kind
+        return (<Node>cell.node).flusher is not None and cell.flush_asked < kind
     return cell.policy.kind == POLICY_BATCH
 
 

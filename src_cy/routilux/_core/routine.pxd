@@ -49,7 +49,6 @@ ctypedef struct cell_t:
     int flush_asked          # FlushKind that it said no to since it was last asked plainly
     bint held                # async logic: not run while a slot that it feeds is full
     bint timed               # a TIMER_CHECK is pending
-    int64_t due_ns           # of a Python policy's TIMER_CHECK: when
     bint warned              # the starvation warning was given
     bint logged              # a failure was logged
     cell_t* next             # ready list
@@ -74,7 +73,6 @@ cdef class Node:
     cdef PyObject* bound                 # and its object, else NULL; both borrowed
     cdef readonly object policy          # Policy, callable, or None
     cdef object flusher                  # the `flush` of a policy in Python, or None
-    cdef bint can_flush                  # there is one
     cdef readonly object handler         # ErrorHandler in force, or None
     cdef readonly tuple slots            # Slot definitions, in order
     cdef readonly tuple slot_names

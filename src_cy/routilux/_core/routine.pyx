@@ -95,8 +95,7 @@ cdef class Node:
         self.policy = routine._activation_policy
         if not isinstance(self.policy, Policy):
             flusher = getattr(self.policy, "flush", None)
-            self.can_flush = callable(flusher)
-            self.flusher = flusher if self.can_flush else None
+            self.flusher = flusher if callable(flusher) else None
         self.handler = handler
         self.slots = tuple(routine._slots.values())
         self.slot_names = tuple(routine._slots)
