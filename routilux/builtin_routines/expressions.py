@@ -19,8 +19,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from routilux.builtin_routines.extras import load_extra
 from routilux.errors import ConfigurationError, name_hint
+from routilux.extras import load_extra
 
 __all__ = ["Expression", "ExpressionError"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 from xml.etree import ElementTree
 
-from routilux.builtin_routines.extras import load_extra
+from routilux.extras import load_extra
 
 __all__ = ["EXTRACTORS", "Extraction", "Extractor", "custom_extractor", "load_yaml"]
 

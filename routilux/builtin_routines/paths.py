@@ -7,13 +7,14 @@ installed; with several matches it gives a list.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from routilux.builtin_routines.expressions import field_of
-from routilux.builtin_routines.extras import load_extra
 from routilux.errors import ConfigurationError
+from routilux.extras import load_extra
 
 __all__ = ["MISSING", "compile_jsonpath", "look_up", "root_of", "split_path"]
 
@@ -30,7 +31,8 @@ STEP = re.compile(r"[^.\[\]]+|\[(?:-?\d+|'[^']*'|\"[^\"]*\")\]")
 SEVERAL = re.compile(r"\*|\.\.|\?|:|,")
 
 
-def split_path(path: str) -> list[str | int]:
+@functools.lru_cache(1024)
+def split_path(path: str) -> tuple[str | int, ...]:
     """Return the steps of a dotted path: keys as str, indexes as int.
 
     Raises:
@@ -38,7 +40,7 @@ def split_path(path: str) -> list[str | int]:
 
     Example:
         >>> split_path("orders[0].price")
-        ['orders', 0, 'price']
+        ('orders', 0, 'price')
     """
     steps: list[str | int] = []
     at = 0
@@ -58,7 +60,7 @@ def split_path(path: str) -> list[str | int]:
         raise ConfigurationError(
             f"{path!r} is not a path; write names and indexes: user.tags[0]"
         )
-    return steps
+    return tuple(steps)
 
 
 def root_of(path: str) -> str | None:

@@ -11,9 +11,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from routilux.builtin_routines.extras import load_extra
 from routilux.builtin_routines.settings import wrong
 from routilux.errors import ConfigurationError
+from routilux.extras import load_extra
 from routilux.references import is_reference, load_reference
 
 __all__ = ["SCHEMA_TYPES", "Check", "compile_schema", "outcome_of"]

@@ -26,8 +26,8 @@ from routilux.activation_policies import (
     immediate_policy,
     time_interval_policy,
 )
-from routilux.builtin_routines.extras import load_extra
 from routilux.errors import ConfigurationError, name_hint
+from routilux.extras import load_extra
 
 __all__ = [
     "FLOW_KEYS",

@@ -1,6 +1,6 @@
 """Libraries that only some users need, and what to say when one is missing.
 
-A routine asks for its library when it is configured, not when an item comes.
+Whoever needs one asks for it when it is configured, not when an item comes.
 """
 
 from __future__ import annotations
