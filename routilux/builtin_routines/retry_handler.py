@@ -31,7 +31,10 @@ from routilux.builtin_routines.settings import (
 )
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from routilux.error_handler import ErrorHandler
+    from routilux.routine import Key
     from routilux.worker import WorkerState
 
 __all__ = ["RetryHandler"]
@@ -129,10 +132,10 @@ class RetryHandler(ConfiguredRoutine):
         if not self._order_chosen:
             super().set_concurrency(config["max_items"])
 
-    def set_concurrency(self, n: int | None, *args: Any, **kwargs: Any) -> Any:
+    def set_concurrency(self, n: int | None, *, key: Key | None = None) -> Self:
         """Let so many items be tried or wait at once, instead of `max_items`."""
         self._order_chosen = True
-        return super().set_concurrency(n, *args, **kwargs)
+        return super().set_concurrency(n, key=key)
 
     def set_error_handler(self, handler: ErrorHandler | None) -> Any:
         """Set what becomes of exceptions that are not retried here, or no more."""

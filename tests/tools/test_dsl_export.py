@@ -168,6 +168,24 @@ def test_a_plain_function_is_a_class(parts):
     assert Flow.from_dict(written).to_dict() == written
 
 
+@pytest.mark.parametrize(
+    ("n", "key", "written"),
+    [
+        (4, None, 4),
+        (None, None, None),
+        (8, "user_id", {"n": 8, "key": "user_id"}),
+        (8, len, {"n": 8, "key": "builtins:len"}),
+    ],
+)
+def test_concurrency_is_written_and_read(parts, n, key, written):
+    flow = Flow("overlap")
+    flow.add_routine(parts.Doubler().set_concurrency(n, key=key), "double")
+    spec = flow.to_dict()
+    assert spec["routines"]["double"]["concurrency"] == written
+    made = Flow.from_dict(spec).routines["double"]
+    assert (made._concurrency, made._concurrency_key) == (n, key)
+
+
 def test_the_length_of_a_slot_is_written_where_it_is_not_the_usual_one(parts):
     flow = Flow("narrow")
     flow.add_routine(FunctionRoutine(parts.triple, max_queue_length=5), "triple")

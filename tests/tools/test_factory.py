@@ -246,8 +246,9 @@ def test_a_clone_of_a_routine_shares_nothing_that_changes():
     original.add_event("more", ["a"])
     original.set_activation_policy(batch_size_policy(3))
     original.set_error_handler(ErrorHandler("skip"))
-    original.set_concurrency(4)
+    original.set_concurrency(4, key="user_id")
     made = clone_routine(original)
+    assert made._concurrency_key == "user_id"
     assert made.config() == original.config()
     assert made.get_config("options") is not original.get_config("options")
     assert made.get_slot("extra").max_queue_length == 5

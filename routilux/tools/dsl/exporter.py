@@ -108,7 +108,11 @@ def export_routine(
     handler = handler_of(routine)
     if handler is not None:
         spec["error_handler"] = export_handler(f"{where}.error_handler", handler)
-    if routine._concurrency != fresh._concurrency:
+    key = routine._concurrency_key
+    if key is not None:
+        text = key if isinstance(key, str) else refer(f"{where}.concurrency.key", key)
+        spec["concurrency"] = {"n": routine._concurrency, "key": text}
+    elif routine._concurrency != fresh._concurrency:
         spec["concurrency"] = routine._concurrency
     return spec
 

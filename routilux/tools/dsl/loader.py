@@ -134,8 +134,7 @@ class Loader:
             at = f"{where}.error_handler"
             made.set_error_handler(self.handler(at, part["error_handler"]))
         if "concurrency" in part:
-            at = f"{where}.concurrency"
-            guard(at, made.set_concurrency, part["concurrency"])
+            self.concurrency(f"{where}.concurrency", made, part["concurrency"])
         return made
 
     def instance(self, where: str, name: Any) -> Routine:
@@ -198,6 +197,16 @@ class Loader:
         if "check" in options:
             options["check"] = self.found(f"{where}.check", options["check"])
         return guard(where, factory, **options)
+
+    def concurrency(self, where: str, made: Routine, part: Any) -> None:
+        """Set how activations may overlap: a number, or one and a key."""
+        if not isinstance(part, Mapping):
+            part = {"n": part}
+        check_keys(where, part, ("n", "key"))
+        key = part.get("key")
+        if is_reference(key):
+            key = self.found(f"{where}.key", key)
+        guard(where, made.set_concurrency, part.get("n"), key=key)
 
     def handler(self, where: str, part: Any) -> ErrorHandler:
         """Make an error handler; what is left out has its default."""

@@ -78,8 +78,9 @@ def clone_routine(routine: R) -> R:
         made.set_logic(rebound(routine._logic, routine, made))
     if handler_of(routine) is not None:
         made.set_error_handler(handler_of(routine))
-    if made._concurrency != routine._concurrency:
-        made.set_concurrency(routine._concurrency)
+    overlap = (routine._concurrency, routine._concurrency_key)
+    if overlap != (made._concurrency, made._concurrency_key):
+        made.set_concurrency(overlap[0], key=overlap[1])
     return made
 
 
