@@ -31,9 +31,8 @@ nitpick_ignore = [
     ("py:class", "Self"),  # Sphinx looks for it in typing, which has it since 3.11
 ]
 nitpick_ignore_regex = [
-    ("py:class", r"(collections|concurrent|contextvars|datetime|os|types)\..*"),
+    ("py:class", r"(collections|concurrent|contextvars|datetime|os|pathlib|types)\..*"),
     ("py:class", "datetime|PathLike|Token"),  # the same, as the sources name them
-    ("py:class", r"(collections|concurrent|datetime|pathlib|types)\..*"),
     ("py:class", r"routilux\..*\.[RT]"),  # type variables
 ]
 

@@ -36,8 +36,7 @@ from routilux.shape import Shape
 __all__ = ["Connection", "Flow"]
 
 
-class Flow(Shape, Serializable):
-class Flow(Shape, Portable):
+class Flow(Shape, Portable, Serializable):
     """Routines and the connections between them.
 
     1. Add routines, each under an id of its own.

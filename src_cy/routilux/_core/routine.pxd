@@ -29,8 +29,7 @@ ctypedef struct meter_t:
 ctypedef struct cell_t:
     slot_t* slots            # n_slots of them; set once
     event_t* events          # n_events of them; set once
-    int n_slots
-    int n_events
+    int n_slots, n_events
     int index                # in the plan; set once
     int rank                 # distance from the sources of the flow; set once
     bint straight            # one slot, one item, one activation at a time, not paused
@@ -49,8 +48,7 @@ ctypedef struct cell_t:
     int flush_asked          # FlushKind that it said no to since it was last asked plainly
     bint held                # async logic: not run while a slot that it feeds is full
     bint timed               # a TIMER_CHECK is pending
-    bint warned              # the starvation warning was given
-    bint logged              # a failure was logged
+    bint warned, logged      # the starvation warning was given; a failure was logged
     cell_t* next             # ready list
     cell_t* prev
     uint64_t tag             # activation that pushed it to the ready list

@@ -12,13 +12,8 @@ from libc.stdlib cimport calloc, free
 
 from enum import Enum
 
-from routilux._core.platform cimport (
-    rlx_lock,
-    rlx_monotonic_ns,
-    rlx_unlock,
-    rlx_wall_ns,
-    rlx_xdecref,
-)
+from routilux._core.platform cimport rlx_lock, rlx_monotonic_ns, rlx_unlock
+from routilux._core.platform cimport rlx_wall_ns, rlx_xdecref
 from routilux._core.failure cimport moment
 from routilux._core.lane cimport lanes_free, lanes_new
 from routilux._core.slot cimport Slot, slot_free
