@@ -317,6 +317,21 @@ class Routine(RoutineContext, Serializable):
         if callable(setup) and not self._slots and not self._events:
             setup()
 
+    # What documents and clones take of a routine; one that is configuration answers
+    # with what its user gave it, not with what it made of that.
+    def _given_config(self) -> dict[str, Any]:
+        return self._config
+
+    def _given_policy(self) -> ActivationPolicy | None:
+        return self._activation_policy
+
+    def _given_handler(self) -> ErrorHandler | None:
+        return self._error_handler
+
+    def _take_config(self, config: dict[str, Any]) -> None:
+        self._config.clear()
+        self._config.update(config)
+
     def _find_fault(self) -> str | None:
         """Say what keeps the routine from working; asked when a worker starts."""
         return None

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from routilux.activation_policies import immediate_policy
+from routilux.builtin_routines.lambdas import expression_of
 from routilux.builtin_routines.payload import AUTO, check_input_key, payload_of
 from routilux.builtin_routines.settings import Setting, Settings
 from routilux.context import get_current_worker_state
@@ -167,6 +168,22 @@ class ConfiguredRoutine(Routine):
     def _bring_immediate(self) -> None:
         self._bring_policy(immediate_policy())
 
+    def _given_config(self) -> dict[str, Any]:
+        keys = self.expression_keys
+        return {
+            key: with_expressions(value) if key in keys else value
+            for key, value in self._config.items()
+        }
+
+    def _given_policy(self) -> ActivationPolicy | None:
+        return self._activation_policy if self._own_policy else None
+
+    def _take_config(self, config: dict[str, Any]) -> None:
+        default = {key: self._copy(setting.default) for key, setting in self._keys()}
+        self._config.clear()
+        self._config.update(default)
+        self.set_config(**config)
+
     # --- running
 
     def logic(
@@ -218,6 +235,13 @@ class ConfiguredRoutine(Routine):
         if worker is not None and self in worker.flow.routines.values():
             return worker
         return None
+
+
+def with_expressions(value: Any) -> Any:
+    """Return a rule in which lambdas that have one are their expressions."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(with_expressions(part) for part in value)
+    return expression_of(value) or value if callable(value) else value
 
 
 def describe(error: BaseException) -> str:

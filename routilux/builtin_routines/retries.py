@@ -18,7 +18,6 @@ from routilux.errors import ConfigurationError, RoutiluxError
 from routilux.references import load_reference
 
 if TYPE_CHECKING:
-    from routilux.routine import Routine
     from routilux.worker import WorkerState
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "Retryable",
     "check_classes",
     "check_codes",
-    "handler_of",
 ]
 
 BACKOFFS = ("exponential", "fixed", "linear", "exponential_jitter")
@@ -74,12 +72,6 @@ class Retries(ErrorHandler):
         if handler is None:
             return "stop", 0.0
         return handler.decide(error, failures, draw=draw)
-
-
-def handler_of(routine: Routine) -> ErrorHandler | None:
-    """Return the error handler that a user has given to a routine, or None."""
-    handler = routine._error_handler
-    return handler.fallback if isinstance(handler, Retries) else handler
 
 
 class Backoff:

@@ -143,6 +143,9 @@ class RetryHandler(ConfiguredRoutine):
         self._retries.fallback = handler
         return super().set_error_handler(self._retries)
 
+    def _given_handler(self) -> ErrorHandler | None:
+        return self._retries.fallback
+
     def logic(
         self,
         slot_data: dict[str, list[Any]],

@@ -54,14 +54,14 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
     """Return a routine as plain values: its class, and what it was given."""
     arguments = encode(routine.constructor_arguments(), f"the arguments of {where}")
     fresh = make_routine(type(routine), arguments, where)
-    handler = routine._error_handler
+    handler = routine._given_handler()
     fields = routine.serializable_fields()
     return {
         "_type": type(routine).__qualname__,
         "class": _name_of(type(routine), where),
         "arguments": arguments,
         "_id": routine._id,
-        "_config": encode(routine._config, f"the configuration of {where}"),
+        "_config": encode(routine._given_config(), f"the configuration of {where}"),
         "_error_handler": None if handler is None else handler_to(handler),
         "_slots": {name: _slot_to(slot) for name, slot in routine._slots.items()},
         "_events": {
@@ -69,7 +69,7 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             for name, event in routine._events.items()
         },
         "_activation_policy": callable_to(
-            routine._activation_policy,
+            routine._given_policy(),
             routine,
             fresh._activation_policy,
             f"the activation policy of {where}",
@@ -78,6 +78,7 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             routine._logic, routine, fresh._logic, f"the logic of {where}"
         ),
         "concurrency": encode(routine._concurrency, f"the concurrency of {where}"),
+        "key": encode(routine._concurrency_key, f"the key of {where}"),
         "fields": {
             name: encode(getattr(routine, name), f"{name} of {where}")
             for name in fields
@@ -130,8 +131,7 @@ def routine_from(
 
 def _fill(routine: Routine, document: dict[str, Any], where: str) -> None:
     config = decode(document.get("_config") or {}, f"the configuration of {where}")
-    routine._config.clear()
-    routine._config.update(config)
+    routine._take_config(config)
     for facts in _listed(document.get("_slots")):
         _put_slot(routine, facts)
     for facts in _listed(document.get("_events")):
@@ -154,7 +154,9 @@ def _fill(routine: Routine, document: dict[str, Any], where: str) -> None:
     if logic is not None:
         routine.set_logic(logic)
     if "concurrency" in document:
-        routine._concurrency = decode(document["concurrency"], where)
+        overlap = decode([document["concurrency"], document.get("key")], where)
+        if overlap != [routine._concurrency, routine._concurrency_key]:
+            routine.set_concurrency(overlap[0], key=overlap[1])
     fields = document.get("fields") or {}
     routine.add_serializable_fields(fields)
     for name, value in fields.items():

@@ -188,6 +188,17 @@ def test_cancel_of_one_worker_leaves_the_others_alone(threaded_bench):
     assert pending == [False, True]
 
 
+def test_a_pause_that_is_longer_than_the_wait_holds_the_item(threaded_bench):
+    bench = threaded_bench(configured(wait=0.01))
+    [worker] = bench.workers
+    assert worker.pause(timeout=WAIT)
+    job = bench.post("a")
+    assert job.wait(0.1) is False
+    assert worker.resume()
+    assert job.wait(WAIT)
+    assert bench.got("debounced") == [{"data": "a"}]
+
+
 def test_a_shutdown_lets_the_item_pass(bench):
     bench = bench(configured(wait=3600.0))
     job = bench.post("a")

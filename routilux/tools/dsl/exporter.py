@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from routilux._core import Policy
 from routilux.builtin_routines.configured import ConfiguredRoutine
-from routilux.builtin_routines.lambdas import expression_of
-from routilux.builtin_routines.retries import handler_of
 from routilux.error_handler import ErrorHandler, ErrorStrategy
 from routilux.errors import ConfigurationError
 from routilux.functions import FunctionRoutine
 from routilux.references import reference_to
 from routilux.tools.dsl.spec import HANDLER_KEYS, SLOT_KEYS, dump_yaml
-from routilux.tools.factory.cloning import brings_policy, renew
+from routilux.tools.factory.cloning import renew
 
 if TYPE_CHECKING:
     from routilux.flow import Flow
@@ -78,17 +76,20 @@ def export_routine(
     is_function = isinstance(routine, FunctionRoutine)
     kind = routine._logic if is_function else type(routine)
     spec: dict[str, Any] = {"class": name or refer(f"{where}.class", kind)}
-    fresh: Routine = factory.create(name) if name else renew(routine)
-    config, default = routine.config(), fresh.config()
-    writes = isinstance(routine, ConfiguredRoutine)
-    lambdas = routine.expression_keys if isinstance(routine, ConfiguredRoutine) else ()
-    changed = {
-        key: plain(
-            f"{where}.config.{key}",
-            value,
-            functions=writes,
-            lambdas=key in lambdas,
+    if not is_function and routine.constructor_arguments():
+        raise ConfigurationError(
+            f"{where}.class can't be written down: {type(routine).__name__} is made"
+            " with arguments, and a spec has none: use set_config()"
         )
+    fresh: Routine
+    if isinstance(routine, FunctionRoutine) and kind is not None:
+        fresh = FunctionRoutine(kind)
+    else:
+        fresh = factory.create(name) if name else renew(routine)
+    config, default = routine._given_config(), fresh.config()
+    writes = isinstance(routine, ConfiguredRoutine)
+    changed = {
+        key: plain(f"{where}.config.{key}", value, functions=writes)
         for key, value in config.items()
         if key not in default or not is_same(default[key], value)
     }
@@ -96,16 +97,14 @@ def export_routine(
         spec["config"] = changed
         fresh.set_config(**{key: config[key] for key in changed})
     export_ports(spec, routine, fresh)
-    if not brings_policy(routine):
-        policy = export_policy(f"{where}.policy", routine._activation_policy)
-        known = export_policy_of(fresh)
-        if policy is not None and policy != known:
-            spec["policy"] = policy
+    policy = export_policy(f"{where}.policy", routine._given_policy())
+    if policy is not None and policy != export_policy_of(fresh):
+        spec["policy"] = policy
     own = routine._logic
     is_method = getattr(own, "__self__", None) is routine
     if own is not None and own is not fresh._logic and not is_method:
         spec["logic"] = refer(f"{where}.logic", own)
-    handler = handler_of(routine)
+    handler = routine._given_handler()
     if handler is not None:
         spec["error_handler"] = export_handler(f"{where}.error_handler", handler)
     key = routine._concurrency_key
@@ -191,16 +190,13 @@ def is_same(one: Any, other: Any) -> bool:
         return False
 
 
-def plain(
-    where: str, value: Any, *, functions: bool = True, lambdas: bool = False
-) -> Any:
+def plain(where: str, value: Any, *, functions: bool = True) -> Any:
     """Return a value as plain data.
 
     Args:
         where: Its place, for messages.
         value: The value.
         functions: Whether whoever reads it takes "module:name" for a callable.
-        lambdas: Whether an expression, too.
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return str(value) if isinstance(value, ErrorStrategy) else value
@@ -216,14 +212,11 @@ def plain(
     elif isinstance(value, (list, tuple)):
         parts = [(f"{where}[{number}]", item) for number, item in enumerate(value)]
     elif callable(value) and functions:
-        return (expression_of(value) if lambdas else None) or refer(where, value)
+        return refer(where, value)
     else:
         raise ConfigurationError(
             f"{where} can't be written down: {value!r} is no plain data (str, number,"
             " bool, None, list, dict)"
         )
-    items = [
-        plain(place, item, functions=functions, lambdas=lambdas)
-        for place, item in parts
-    ]
+    items = [plain(place, item, functions=functions) for place, item in parts]
     return dict(zip(value, items, strict=True)) if isinstance(value, Mapping) else items

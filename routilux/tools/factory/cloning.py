@@ -9,9 +9,7 @@ from __future__ import annotations
 import copy
 from typing import Any, TypeVar
 
-from routilux.builtin_routines.retries import handler_of
 from routilux.flow import Flow
-from routilux.functions import FunctionRoutine
 from routilux.routine import Routine
 
 __all__ = ["clone_flow", "clone_routine", "make_routine", "renew"]
@@ -37,10 +35,11 @@ def make_routine(cls: type[R]) -> R:
 
 
 def renew(routine: R) -> R:
-    """Return a new routine of the same class, or of the same plain function."""
-    if isinstance(routine, FunctionRoutine) and routine._logic is not None:
-        return type(routine)(routine._logic)
-    return make_routine(type(routine))
+    """Return a new routine of the same class, made with the same arguments."""
+    arguments = routine.constructor_arguments()
+    if not arguments:
+        return make_routine(type(routine))
+    return type(routine)(**arguments)
 
 
 def clone_routine(routine: R) -> R:
@@ -71,22 +70,17 @@ def clone_routine(routine: R) -> R:
     for event in routine.events.values():
         if event.name not in made.events:
             made.add_event(event.name, list(event.output_params))
-    policy = routine._activation_policy
-    if policy is not None and not brings_policy(routine):
+    policy = routine._given_policy()
+    if policy is not None:
         made.set_activation_policy(policy)
     if routine._logic is not None and routine._logic is not made._logic:
         made.set_logic(rebound(routine._logic, routine, made))
-    if handler_of(routine) is not None:
-        made.set_error_handler(handler_of(routine))
+    if routine._given_handler() is not None:
+        made.set_error_handler(routine._given_handler())
     overlap = (routine._concurrency, routine._concurrency_key)
     if overlap != (made._concurrency, made._concurrency_key):
         made.set_concurrency(overlap[0], key=overlap[1])
     return made
-
-
-def brings_policy(routine: Routine) -> bool:
-    """Whether the policy of a routine follows from its configuration."""
-    return getattr(routine, "_own_policy", None) is False
 
 
 def rebound(logic: Any, old: Routine, new: Routine) -> Any:
