@@ -14,7 +14,7 @@ from functools import partial
 import driving
 import flows
 
-from routilux import Runtime
+from routilux import Flow, Runtime, pipeline
 
 JOBS = 1_000
 CHAIN = 10
@@ -29,6 +29,17 @@ def part(run: Callable[[], object]) -> None:
     os.getppid()
 
 
+def increase(number: int) -> int:
+    """Do what a plain function can do least."""
+    return number + 1
+
+
+def post_functions(runtime: Runtime, pipe: Flow) -> None:
+    """Post a number for each job, and wait."""
+    runtime.post_many(pipe.flow_id, "increase", "input", range(JOBS))
+    driving.finish(runtime)
+
+
 def main() -> None:
     """Run all parts in the order of `instructions.PARTS`."""
     items = flows.items_of(JOBS)
@@ -36,9 +47,14 @@ def main() -> None:
     with Runtime(engine="inline", max_queue_size=2 * JOBS) as runtime:
         runtime.exec(single.flow)
         runtime.exec(chain.flow)
+        pipes = [pipeline(*[increase] * n) for n in (1, CHAIN)]
+        for pipe in pipes:
+            runtime.exec(pipe)
         part(partial(driving.post_all, runtime, single, items))
         part(partial(driving.post_many, runtime, single, items))
         part(partial(driving.post_all, runtime, chain, items))
+        for pipe in pipes:
+            part(partial(post_functions, runtime, pipe))
     if not chain.is_complete(chain.tallies, JOBS):
         sys.exit("items are missing")
 

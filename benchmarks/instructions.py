@@ -27,7 +27,7 @@ Figures: TypeAlias = dict[str, int]
 HERE = Path(__file__).parent
 RECORD = HERE / "instructions.json"
 PROGRAM = HERE / "counted.py"
-PARTS = ("post", "post_many", "chain")
+PARTS = ("post", "post_many", "chain", "function", "functions")
 TOLERANCE = 1.05
 JOBS = 1_000
 HOPS = 9
@@ -55,8 +55,8 @@ def counted() -> Figures:
     """Run the parts under callgrind.
 
     Returns:
-        Instructions of a job of one routine by `post`, of one by `post_many`, and of
-        each hop that a chain adds.
+        Instructions of a job of one routine by `post`, of one by `post_many`, of each
+        hop that a chain adds, and of each that a chain of plain functions adds.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
@@ -73,11 +73,12 @@ def counted() -> Figures:
             raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-4000:]}")
         # A dump has what was counted since the one before: 1 is the start.
         totals = [total_of(Path(f"{out}.{2 * n + 2}")) for n in range(len(PARTS))]
-    one, many, chain = (total / JOBS for total in totals)
+    one, many, chain, function, functions = (total / JOBS for total in totals)
     return {
         "post": round(one),
         "post_many": round(many),
         "hop": round((chain - one) / HOPS),
+        "function": round((functions - function) / HOPS),
     }
 
 

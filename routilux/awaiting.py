@@ -7,8 +7,9 @@ given to a thread of its own, since it joins others.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from routilux.errors import QueueFullError
@@ -80,10 +81,14 @@ async def has_room(
     return True
 
 
-def finish(future: asyncio.Future[None]) -> None:
+def finish(future: asyncio.Future[None], error: BaseException | None = None) -> None:
     """End a future that may have been cancelled."""
-    if not future.done():
+    if future.done():
+        return
+    if error is None:
         future.set_result(None)
+    else:
+        future.set_exception(error)
 
 
 async def shutdown_async(runtime: Runtime, cancel_pending: bool) -> None:
@@ -91,10 +96,18 @@ async def shutdown_async(runtime: Runtime, cancel_pending: bool) -> None:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    pool = ThreadPoolExecutor(1, "routilux-shutdown")
-    try:
-        await loop.run_in_executor(
-            pool, lambda: runtime.shutdown(wait=True, cancel_pending=cancel_pending)
-        )
-    finally:
-        pool.shutdown(wait=False)
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def shut_down() -> None:
+        failure: BaseException | None = None
+        try:
+            runtime.shutdown(wait=True, cancel_pending=cancel_pending)
+        except BaseException as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(finish, ended, failure)
+
+    thread = threading.Thread(target=shut_down, name="routilux-shutdown")
+    thread.start()
+    await ended
+    thread.join()  # it has nothing left to do

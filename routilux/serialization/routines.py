@@ -78,12 +78,19 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             routine._logic, routine, fresh._logic, f"the logic of {where}"
         ),
         "concurrency": encode(routine._concurrency, f"the concurrency of {where}"),
-        "key": encode(routine._concurrency_key, f"the key of {where}"),
+        "concurrency_key": _key_to(routine, fresh, f"the key of {where}"),
         "fields": {
             name: encode(getattr(routine, name), f"{name} of {where}")
             for name in fields
         },
     }
+
+
+def _key_to(routine: Routine, fresh: Routine, where: str) -> Any:
+    key = routine._concurrency_key
+    if isinstance(key, str):
+        return key
+    return callable_to(key, routine, fresh._concurrency_key, where)
 
 
 def _slot_to(slot: Slot) -> dict[str, Any]:
@@ -154,9 +161,13 @@ def _fill(routine: Routine, document: dict[str, Any], where: str) -> None:
     if logic is not None:
         routine.set_logic(logic)
     if "concurrency" in document:
-        overlap = decode([document["concurrency"], document.get("key")], where)
-        if overlap != [routine._concurrency, routine._concurrency_key]:
-            routine.set_concurrency(overlap[0], key=overlap[1])
+        routine._concurrency = decode(document["concurrency"], where)
+    if "concurrency_key" in document:
+        key = document["concurrency_key"]
+        if not isinstance(key, str):
+            current = routine._concurrency_key
+            key = callable_from(key, routine, current, f"the key of {where}")
+        routine._concurrency_key = key
     fields = document.get("fields") or {}
     routine.add_serializable_fields(fields)
     for name, value in fields.items():

@@ -12,6 +12,8 @@ import pytest
 from routilux import (
     ConfigurationError,
     ErrorHandler,
+    Flow,
+    FunctionRoutine,
     all_slots_ready_policy,
     batch_size_policy,
     custom_policy,
@@ -220,6 +222,34 @@ def test_failed_item_leaves_its_key_free(runtime, keyed, watch, finish):
     assert [job.status == "failed" for job in jobs] == [n % 3 == 0 for n in range(60)]
     assert {key: seen for key, seen in watch.seen.items()} == {
         key: list(range(key, 60, 2)) for key in range(2)
+    }
+
+
+@pytest.mark.parametrize("form", ["function", "generator", "coroutine"])
+def test_plain_function_keeps_the_order_of_a_key(runtime, watch, finish, form):
+    def function(item):
+        watch.logic({"input": [item]}, None, None)
+        return item["n"]
+
+    def generator(item):
+        yield function(item)
+
+    async def coroutine(item):
+        watch.enter(item["key"], item["n"])
+        await asyncio.sleep(0)
+        watch.leave(item["key"])
+        return item["n"]
+
+    first = FunctionRoutine(locals()[form]).set_concurrency(3, key="key")
+    flow = Flow().pipe(first, "work").pipe(FunctionRoutine(lambda n: -n), "next")
+    post = poster(runtime, flow)
+    jobs = [post({"key": n % 4, "n": n}) for n in range(200)]
+    finish(runtime)
+    results = [job.result() for job in jobs]
+    assert results == [[-n] if form == "generator" else -n for n in range(200)]
+    assert watch.overlaps == []
+    assert {key: seen for key, seen in watch.seen.items()} == {
+        key: list(range(key, 200, 4)) for key in range(4)
     }
 
 

@@ -1,8 +1,10 @@
 """Chapter 2: what post() returns, and WorkerState.job_id."""
 
+import threading
+
 import pytest
 
-from routilux import JobContext, PostResult, WorkerState
+from routilux import JobContext, PostResult, WorkerState, pipeline
 
 WAIT = 20.0
 
@@ -180,3 +182,40 @@ def test_post_with_the_id_of_a_finished_job_is_a_value_error(post, runtime, fini
     finish(runtime)
     with pytest.raises(ValueError, match=job.job_id):
         post(job_id=job.job_id)
+
+
+def test_result_is_that_of_its_own_post_though_a_del_posts_meanwhile(make_runtime):
+    class Poster:
+        def __del__(self):
+            inner.append(runtime.post(flow, "step_0", "input", None).job_id)
+
+    runtime, inner = make_runtime(job_history=0), []
+    flow = pipeline(lambda x: Poster() if x == 1 else x)
+    runtime.exec(flow)
+    for _ in range(3):
+        runtime.post(flow, "step_0", "input", 1)
+        runtime.wait_until_all_jobs_finished(WAIT)
+        # What is posted next drops the job before it, and so its result.
+        _, job = runtime.post(flow, "step_0", "input", 2)
+        assert job.result(WAIT) == 2
+        assert job.job_id not in inner
+    assert len(inner) == 3
+
+
+def test_each_of_many_posting_threads_gets_its_own_job(threaded):
+    runtime = threaded(max_queue_size=100)
+    flow = pipeline(lambda x: x)
+    runtime.exec(flow)
+    wrong = []
+
+    def post(start):
+        for n in range(start, start + 300):
+            if runtime.post(flow, "step_0", "input", n).job.result(WAIT) != n:
+                wrong.append(n)
+
+    threads = [threading.Thread(target=post, args=(1000 * n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert wrong == []

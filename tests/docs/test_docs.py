@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(p for p in [ROOT / "README.md", *ROOT.glob("docs/*.md")] if p.exists())
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)", re.MULTILINE)
 LANGUAGES = {"python", "output", "text", "console", "toml"}
+GRACE = 10.0  # seconds
 OPTIONS = (
     doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.DONT_ACCEPT_TRUE_FOR_1
 )
@@ -78,6 +79,9 @@ def test_every_example_of_the_page_runs(page: Path) -> None:
     for example in document.examples():
         example.evaluate()
     left = set(threading.enumerate()) - threads_before
+    for thread in left:
+        thread.join(GRACE)  # of run_async: it ends by itself after its last job
+    left = {thread for thread in left if thread.is_alive()}
     assert not left, f"{page.name} leaves threads running: {left}"
 
 

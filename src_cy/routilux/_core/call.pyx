@@ -93,19 +93,21 @@ cdef bint go_on(
     cdef effects_t fx
     if frame.left <= 1 or frame.until_tail <= 1:
         return False
-    if not cell.straight or cell.events.n_targets != 1 or cell.meter != NULL:
-        return False
-    if frame.anchor != NULL or HOOKED:
+    if cell.events.n_targets != 1 or cell.meter != NULL or frame.anchor != NULL or HOOKED:
         return False
     slot = cell.events.targets[0]
     target = <cell_t*>slot.cell
-    if old == NULL or not target.straight or (<Node>target.node).form != FORM_FUNCTION:
+    if old == NULL or (<Node>target.node).form != FORM_FUNCTION:
         return False
+    if act.lane != NULL:
+        return False            # its key is free when this activation ends, not the next
     fx.runnable = False
     rlx_lock(&worker.lock)
     # Its queue is empty and it idles; nobody sleeps or holds more than he should.
     if (
-        target.total
+        not cell.straight
+        or not target.straight
+        or target.total
         or target.running
         or target == cell
         or act.owner.dead

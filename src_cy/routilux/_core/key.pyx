@@ -71,7 +71,7 @@ cdef bint ask__key(WorkerCore worker, activation_t* act, Node node) except -1:
         got = place.slot != NULL and is_there(&place)
         if got:
             take_unkeyed(worker, act, place.slot, &fx)
-    elif lanes.ready_head != NULL:
+    elif lanes.ready_head != NULL and not worker.paused:
         take_lane(worker, act, &fx)
         got = True
     recheck(worker, act.cell, worker.ready_tail, &fx)

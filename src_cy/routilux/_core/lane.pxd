@@ -12,6 +12,7 @@ from routilux._core.slot cimport entry_t, slot_t
 ctypedef struct laned_t:
     entry_t entry            # owned reference, counted in owner.open
     slot_t* slot             # where it arrived, which still counts it; set once
+    PyObject* source         # as in slot.sources; set once
     lane_t* lane             # set once
     laned_t* next            # list of the lane, in the order of arrival
     laned_t* prev

@@ -163,6 +163,7 @@ cdef int lane_put(
     if lane == NULL:
         free(laned)
         return -1
+    laned.source = NULL if slot.sources == NULL else slot.sources[slot.head]
     slot_take(slot, &laned.entry)
     # It still counts for the slot, whose bound and peak are those of the ring alone.
     slot.laned += 1

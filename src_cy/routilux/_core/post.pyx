@@ -13,6 +13,7 @@ from routilux._core.platform cimport (
     RLX_FREE_THREADED,
     deadline_of,
     rlx_add_method,
+    rlx_xdecref,
 )
 from routilux._core.job cimport new_job
 from routilux._core.routine cimport Node
@@ -47,10 +48,12 @@ cdef extern from *:
         PyTuple_SET_ITEM(pair, 1, b);
         return pair;
     }
-    /* The last pair again, if nobody else has it any more. */
-    static inline int rlx_pair_refill(PyObject *pair, PyObject *a, PyObject *b) {
+    /* The last pair again, if nobody else has it any more: a reference, or NULL. It is
+       the caller's before anything is dropped, since a destructor may post. */
+    static inline PyObject *rlx_pair_refill(PyObject *pair, PyObject *a, PyObject *b) {
         PyObject *old_a, *old_b;
-        if (RLX_FREE_THREADED || pair == Py_None || Py_REFCNT(pair) != 1) return 0;
+        if (RLX_FREE_THREADED || pair == Py_None || Py_REFCNT(pair) != 1) return NULL;
+        Py_INCREF(pair);
         old_a = PyTuple_GET_ITEM(pair, 0);
         old_b = PyTuple_GET_ITEM(pair, 1);
         Py_INCREF(a);
@@ -59,7 +62,7 @@ cdef extern from *:
         PyTuple_SET_ITEM(pair, 1, b);
         Py_DECREF(old_a);
         Py_DECREF(old_b);
-        return 1;
+        return pair;
     }
     /* method(self, *args), with the arguments as they came. */
     static PyObject *rlx_pass_on(
@@ -77,7 +80,7 @@ cdef extern from *:
     }
     """
     object rlx_pair(object type, object a, object b)
-    bint rlx_pair_refill(PyObject* pair, object a, object b)
+    PyObject* rlx_pair_refill(PyObject* pair, object a, object b)
     object rlx_pass_on(object method, object self, PyObject** args, Py_ssize_t n, PyObject* names)
 
 
@@ -319,8 +322,15 @@ cdef object post_item(
     JobContext job,
     int64_t deadline,
 ):
+    cdef PyObject* pair
     enter(runtime.core, worker, where, data, job, deadline, False)
     worker.remember_post(job.seq, job._id)
-    if not rlx_pair_refill(<PyObject*>runtime.spare, worker, job):
-        runtime.spare = rlx_pair(POST_RESULT, worker, job)
-    return runtime.spare
+    pair = rlx_pair_refill(<PyObject*>runtime.spare, worker, job)
+    if pair != NULL:
+        result = <object>pair
+        rlx_xdecref(pair)
+        return result
+    result = rlx_pair(POST_RESULT, worker, job)
+    if not RLX_FREE_THREADED:
+        runtime.spare = result      # never read back: another post may come in between
+    return result

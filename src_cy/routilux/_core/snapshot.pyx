@@ -122,7 +122,7 @@ cdef void copy_queued(WorkerCore worker, copy_t* copy) noexcept nogil:
         if (<cell_t*>slot.cell).lanes != NULL:
             laned = (<cell_t*>slot.cell).lanes.columns[slot.index].oldest
             while laned != NULL:
-                keep(copy, slot, &laned.entry, NULL, 0)
+                keep(copy, slot, &laned.entry, laned.source, 0)
                 laned = laned.younger
         for k in range(slot.size):
             source = NULL

@@ -75,7 +75,7 @@ cdef class QueueView(Slot):
         return items
 
     cdef bint look(self, Py_ssize_t i, entry_t* entry, PyObject** source) noexcept:
-        # What waits in lanes is older; whence it came was the ring's to know.
+        # What waits in lanes is older.
         cdef lanes_t* lanes = (<cell_t*>self.queue.cell).lanes
         cdef laned_t* laned = NULL
         if lanes == NULL:
@@ -87,7 +87,7 @@ cdef class QueueView(Slot):
             i -= 1
         if laned != NULL:
             entry[0] = laned.entry
-            source[0] = NULL
+            source[0] = laned.source
             rlx_incref(entry.item)
         rlx_unlock(self.lock)
         return laned != NULL or Slot.look(self, i, entry, source)
