@@ -5,6 +5,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -32,7 +33,8 @@ if __name__ == "__main__":  # a process that cythonize starts may import this fi
     for path in sorted(SRC.rglob("*.pyx")):
         name = ".".join(path.relative_to(SRC).with_suffix("").parts)
         modules.append(Extension(name, [path.as_posix()]))
-        modules[-1].include_dirs = [str(path.parent)]
+        modules[-1].include_dirs = [str(path.parent), numpy.get_include()]
+        modules[-1].define_macros = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
         modules[-1].depends = ["setup.py", *map(str, SRC.rglob("*.h"))]
         if os.name != "nt":  # MSVC takes none of these flags
             modules[-1].extra_compile_args = FLAGS

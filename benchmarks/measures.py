@@ -15,6 +15,7 @@ from typing import Any
 
 import driving
 import flows
+from blocks import typed
 from rows import Row, Skipped, check, each, interleave, ratio, running
 from shapes import batching, fan_in, fan_out, functions
 
@@ -330,6 +331,6 @@ TOPICS: dict[str, Callable[[int], Iterator[Row | Skipped]]] = {
     for function in (
         *(chain, single, round_trip, posters),
         *(functions, fan_out, fan_in, batching),
-        *(hashing, napping, keyed, idle_start, memory),
+        *(hashing, napping, keyed, idle_start, memory, typed),
     )
 }

@@ -139,8 +139,8 @@ def find_unworkable(routines: Mapping[str, Routine]) -> list[str]:
 
     Returns:
         One text for each batch size that a slot can't hold, for each key of a
-        routine whose policy is not `immediate_policy()`, and for each routine that
-        finds its own configuration wanting.
+        routine whose policy is not `immediate_policy()` or that has a typed slot, and
+        for each routine that finds its own configuration wanting.
     """
     return [
         *_find_oversized(routines),
@@ -160,6 +160,12 @@ def _find_keyed(routines: Mapping[str, Routine]) -> list[str]:
         policy: Any = routine._activation_policy  # may be an object of the user
         if routine._concurrency_key is None or policy is None:
             continue
+        problems += [
+            f"Routine {routine_id!r} has a key (set_concurrency), but the items of its "
+            f"slot {name!r} have none: it is a typed slot"
+            for name, slot in list(routine._slots.items())
+            if slot.dtype is not None
+        ]
         if isinstance(policy, Policy) and policy.kind == "immediate":
             continue
         kind = policy.kind if isinstance(policy, Policy) else "a policy of its own"

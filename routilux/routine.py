@@ -30,6 +30,7 @@ from routilux.serialization.serializable import Serializable
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
     from typing_extensions import Self
 
 __all__ = ["Event", "Routine", "Slot"]
@@ -43,7 +44,7 @@ FACTORIES: tuple[Callable[..., Any], ...] = (
 )
 
 ActivationPolicy: TypeAlias = Callable[
-    [dict[str, Slot], WorkerState], tuple[bool, dict[str, list[Any]] | None, Any]
+    [dict[str, Slot], WorkerState], tuple[bool, dict[str, Any] | None, Any]
 ]
 Overflow: TypeAlias = Literal["block", "error", "drop_oldest", "drop_newest"]
 Key: TypeAlias = str | Callable[[Any], Hashable]
@@ -126,6 +127,8 @@ class Routine(RoutineContext, Serializable):
         *,
         overflow: Overflow = "block",
         timestamps: bool = False,
+        dtype: DTypeLike | None = None,
+        shape: int | tuple[int, ...] | None = None,
     ) -> Slot:
         """Declare an input.
 
@@ -138,9 +141,13 @@ class Routine(RoutineContext, Serializable):
                 "drop_oldest" or "drop_newest" (counted, logged once).
             timestamps: Keep when each item came and from whom, for
                 `Slot.peek_points`; with a policy of your own they are always kept.
+            dtype: Makes it a typed slot: its items are values of this numpy dtype, and
+                logic gets a read-only array of them instead of a list.
+            shape: Shape of one item of a typed slot; None: a scalar.
 
         Raises:
             ValueError: If the name is taken or an argument out of range.
+            TypeError: If numpy has no such dtype, or its size is not fixed.
             RuntimeError: While a worker runs the routine.
         """
         self._check_free("add_slot")
@@ -153,6 +160,8 @@ class Routine(RoutineContext, Serializable):
             watermark,
             overflow=overflow,
             timestamps=timestamps,
+            dtype=dtype,
+            shape=shape,
         )
         self._slots[slot.name] = slot
         return slot

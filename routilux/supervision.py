@@ -185,11 +185,14 @@ class Supervision(BulkCore):
             raise RuntimeError(f"{worker!r} is not a worker of this runtime")
         job_id = None
         for connection in worker.flow.get_connections_for_event(event):
+            value = item
+            if connection.target_slot.dtype is not None and len(item) == 1:
+                (value,) = item.values()  # as emit does; the rest post() refuses
             posted = self.post(
                 worker.flow,
                 connection.target_routine_id,
                 connection.target_slot_name,
-                item,
+                value,
                 worker_id=worker.worker_id,
                 job_id=job_id,
             )

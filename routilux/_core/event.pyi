@@ -32,3 +32,6 @@ class Event:
 
 class RoutineCore:
     def emit(self, event_name: str, /, **item: Any) -> None: ...
+    def emit_many(
+        self, event_name: str, items: Iterable[Any], /, *, copy: bool = False
+    ) -> None: ...

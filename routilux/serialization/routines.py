@@ -95,6 +95,11 @@ def _key_to(routine: Routine, fresh: Routine, where: str) -> Any:
 
 def _slot_to(slot: Slot) -> dict[str, Any]:
     facts = {name: getattr(slot, name) for name in SLOT}
+    if slot.dtype is not None:
+        import numpy
+
+        facts["dtype"] = encode(numpy.lib.format.dtype_to_descr(slot.dtype))
+        facts["shape"] = list(slot.shape or ())
     return {"_type": "Slot", "name": slot.name, **facts, "_queue": []}
 
 
@@ -177,6 +182,11 @@ def _fill(routine: Routine, document: dict[str, Any], where: str) -> None:
 def _put_slot(routine: Routine, facts: dict[str, Any]) -> None:
     name = facts["name"]
     given = {key: facts[key] for key in SLOT if key in facts}
+    if facts.get("dtype") is not None:
+        import numpy
+
+        given["dtype"] = numpy.lib.format.descr_to_dtype(decode(facts["dtype"]))
+        given["shape"] = tuple(facts["shape"])
     known = routine._slots.get(name)
     if known is None or any(getattr(known, k) != v for k, v in given.items()):
         length = given.pop("max_queue_length", 1000)

@@ -23,10 +23,11 @@ from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock
 from routilux._core.job cimport owner_t
 from routilux._core.group cimport JobGroup, new_group
 from routilux._core.count cimport hold
-from routilux._core.slot cimport slot_at
+from routilux._core.slot cimport Slot, oldest_owner_of
 from routilux._core.activation cimport AskAgain
 from routilux._core.routine cimport cell_t
-from routilux._core.drain cimport claim_owner, claim_room, recheck, take_entry
+from routilux._core.portion cimport entries_for, take_portions
+from routilux._core.drain cimport claim_owner, claim_room, made_room, recheck, take_entry
 from routilux._core.frame cimport set_context
 from routilux._core.engine cimport Engine, zero
 from routilux._core.view cimport QueueView
@@ -127,7 +128,7 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
         return False
     if act.cell.policy.kind == POLICY_CALLABLE:
         form_group(act)
-        give(&act.slot_data, {name: data.get(name, []) for name in node.slot_names})
+        give(&act.slot_data, {slot.name: slice_of(slot, data) for slot in node.slots})
         give(&act.message, message)
     return act.owner != NULL or act.n_entries > 0
 
@@ -153,6 +154,14 @@ cdef void ask_later(
     worker.timers += 1
     if first:
         fx.nudge = True
+
+
+cdef object slice_of(Slot slot, data):
+    # What a policy gave for a slot; nothing is an empty list, or array.
+    given = data.get(slot.name)
+    if given is None:
+        return [] if slot.layout is None else slot.layout.join(NULL, 0)
+    return given
 
 
 cdef object read_answer(Node node, answer):
@@ -183,11 +192,16 @@ cdef int point_views(WorkerCore worker, list views, activation_t* act) except -1
 cdef void claim_all(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:
     cdef int s
     cdef Py_ssize_t i, count
-    if claim_room(act, act.cell.total, act.cell.n_slots) < 0:
+    count = entries_for(act.cell, -1) if act.cell.n_typed else act.cell.total
+    if claim_room(act, count, act.cell.n_slots) < 0:
         return
     for s in range(act.cell.n_slots):
         count = act.cell.slots[s].size
         act.counts[s] = count
+        if act.cell.slots[s].typed != NULL:
+            act.counts[s] = take_portions(worker, &act.cell.slots[s], count, act, fx)
+            made_room(worker, &act.cell.slots[s], fx)
+            continue
         for i in range(count):
             take_entry(worker, &act.cell.slots[s], &act.entries[act.n_entries], fx)
             act.n_entries += 1
@@ -198,7 +212,7 @@ cdef void adopt_oldest(WorkerCore worker, activation_t* act, effects_t* fx) noex
     cdef int s
     for s in range(act.cell.n_slots):
         if act.cell.slots[s].size:
-            act.owner = slot_at(&act.cell.slots[s], 0).owner
+            act.owner = oldest_owner_of(&act.cell.slots[s])
             act.held = 1
             hold(worker.ledger, act.owner, fx)
             return

@@ -19,6 +19,8 @@ from routilux._core.status cimport (
 from routilux._core.platform cimport deadline_of, rlx_lock, rlx_unlock
 from routilux._core.job cimport new_job
 from routilux._core.ledger cimport Ledger, effects_t, reserve
+from routilux._core.block cimport Block
+from routilux._core.portion cimport blocks_for
 from routilux._core.count cimport hold, release
 from routilux._core.hooks cimport HOOKED
 from routilux._core.engine cimport zero
@@ -59,6 +61,7 @@ cdef class BulkCore(RuntimeCore):
         jobs="each",
         block=True,
         timeout=None,
+        copy=False,
         flow_name=None,
         routine_name=None,
         slot_name=None,
@@ -73,7 +76,8 @@ cdef class BulkCore(RuntimeCore):
             flow_id: the flow's id or registered name, or the Flow; also ``flow_name``.
             routine_id: the routine to start with; also ``routine_name``.
             slot: the slot to put the items into; also ``slot_name``.
-            items: any iterable; it is read as room comes.
+            items: any iterable; it is read as room comes. For a typed slot an array,
+                or what numpy makes one of; it is taken whole, by reference.
             worker_id: which worker of the flow.
             job_id: a name for the job, with ``jobs="one"`` only; that of a live job
                 adds the items to it.
@@ -81,6 +85,7 @@ cdef class BulkCore(RuntimeCore):
             jobs: "each": a job for each item; "one": one job for all of them.
             block: False posts all items at once or none.
             timeout: seconds to wait for room in all; None waits without a limit.
+            copy: typed slots: copy the array, so that it may be changed afterwards.
 
         Returns:
             With "each" the list of the jobs, in the order of the items; with "one" the
@@ -101,6 +106,7 @@ cdef class BulkCore(RuntimeCore):
         """
         cdef WorkerCore worker
         cdef JobContext job
+        cdef Block blocks
         cdef target_t target
         if items is MISSING:
             raise TypeError("post_many() needs items; give [] to post none")
@@ -116,6 +122,11 @@ cdef class BulkCore(RuntimeCore):
         )
         target.frame = frame_in(self.core)
         target.deadline = deadline_of(timeout) if block else 0
+        if target.slot.typed != NULL:
+            blocks = blocks_for(worker, target.slot, items, copy)
+            items = blocks if jobs == "each" else [blocks] if blocks.n else []
+        elif copy:
+            raise TypeError("copy=True is for typed slots, and this slot has no dtype")
         try:
             items = iter(items)
         except TypeError:
@@ -321,7 +332,7 @@ cdef bint enter_chunk(
             continue
         zero(&fx)
         rlx_lock(&worker.lock)
-        if whole and not fits(target.slot, n):
+        if whole and not fits(target.slot, items_in(items)):
             result = NO_ROOM
         while i < n and result != NO_ROOM:
             result = try_enter(
@@ -343,6 +354,11 @@ cdef bint enter_chunk(
             )
             result = ENTERED
     return True
+
+
+cdef Py_ssize_t items_in(list items):
+    # For a typed slot they are one block, if they are not a job each.
+    return (<Block>items[0]).n if type(items[0]) is Block else len(items)
 
 
 cdef bint fits(slot_t* slot, Py_ssize_t n) noexcept nogil:

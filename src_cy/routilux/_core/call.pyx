@@ -65,7 +65,7 @@ cdef object call(WorkerCore worker, activation_t* act, frame_t* frame):
     while True:
         if node.gathers:
             gather(act.owner)
-        if act.item != NULL:
+        if act.item != NULL and act.cell.n_typed == 0:
             value = PyObject_CallOneArg(node.logic, <object>act.item)
         else:
             value = node.logic(*lists_of(act, node))
@@ -152,7 +152,7 @@ cdef object call__yielding(
 ):
     if node.gathers:
         gather(act.owner)
-    if act.item != NULL:
+    if act.item != NULL and act.cell.n_typed == 0:
         values = node.logic(<object>act.item)
     else:
         values = node.logic(*lists_of(act, node))
@@ -167,7 +167,8 @@ cdef object call__yielding(
 
 
 cdef list lists_of(activation_t* act, Node node):
-    # Another policy than the immediate one: a list of items for each slot.
+    # Another policy than the immediate one: a list of items for each slot. Of a typed
+    # slot always an array.
     return [(<dict>act.slot_data)[name] for name in node.slot_names]
 
 

@@ -88,6 +88,8 @@ cdef void take_unkeyed(
     WorkerCore worker, activation_t* act, slot_t* slot, effects_t* fx
 ) noexcept nogil
 
+# What follows when portions of a slot were taken.
+cdef void made_room(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil
 # Makes room in act.entries for `n` more; -1: no memory.
 cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil
 

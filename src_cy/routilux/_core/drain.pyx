@@ -25,11 +25,13 @@ from routilux._core.status cimport (
 from routilux._core.platform cimport rlx_load
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport litter, unpark
-from routilux._core.slot cimport slot_at, slot_take
+from routilux._core.slot cimport oldest_stamp_of, slot_take
 from routilux._core.lane cimport lane_begin, lane_take
 from routilux._core.activation cimport policy_fires
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation
+from routilux._core.portion cimport entries_for, take_portions, take_whole
+from routilux._core.block cimport part_t
 from routilux._core.park cimport park_rest, wake_helper, wake_slot
 
 cdef void recheck(
@@ -197,12 +199,17 @@ cdef inline void take__immediate(
         for i in range(cell.n_slots):
             if cell.slots[i].size and (
                 oldest < 0
-                or slot_at(&cell.slots[i], 0).stamp < slot_at(&cell.slots[oldest], 0).stamp
+                or oldest_stamp_of(&cell.slots[i]) < oldest_stamp_of(&cell.slots[oldest])
             ):
                 oldest = i
         slot = &cell.slots[oldest]
-    take_entry(worker, slot, &entry, fx)
     act.slot_index = oldest
+    if slot.typed != NULL:
+        take_whole(worker, slot, 1, act, fx)
+        has_begun(act.owner)
+        made_room(worker, slot, fx)
+        return
+    take_entry(worker, slot, &entry, fx)
     claim_item(act, &entry)
 
 
@@ -253,11 +260,22 @@ cdef bint take__compiled(
         recheck(worker, cell, worker.ready_tail, fx)   # parks what is there
         return False
     count = n * cell.n_slots if n > 0 else cell.total
+    if cell.n_typed:
+        if cell.n_slots == 1 and take_whole(worker, cell.slots, n, act, fx):
+            has_begun(act.owner)
+            made_room(worker, cell.slots, fx)
+            cell.policy.last_ns = now
+            return True
+        count = entries_for(cell, n)
     if claim_room(act, count, cell.n_slots) < 0:
         return False
     for s in range(cell.n_slots):
         count = n if n > 0 else cell.slots[s].size
         act.counts[s] = count
+        if cell.slots[s].typed != NULL:
+            act.counts[s] = take_portions(worker, &cell.slots[s], count, act, fx)
+            made_room(worker, &cell.slots[s], fx)
+            continue
         for i in range(count):
             take_entry(worker, &cell.slots[s], &act.entries[act.n_entries], fx)
             act.n_entries += 1
@@ -283,6 +301,13 @@ cdef void take_entry(
     if worker.slot_waiters.head != NULL:
         wake_slot(worker, slot, fx)
     if worker.n_held and slot.size == slot.bound - 1:
+        recheck_held(worker, fx)
+
+
+cdef void made_room(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+    if worker.slot_waiters.head != NULL:
+        wake_slot(worker, slot, fx)
+    if worker.n_held and slot.size < slot.bound:
         recheck_held(worker, fx)
 
 
@@ -317,6 +342,7 @@ cdef void take_oldest(
 
 cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil:
     cdef entry_t* bigger
+    cdef part_t* parts
     cdef Py_ssize_t cap = act.n_entries + n
     if act.counts == NULL:
         act.counts = <Py_ssize_t*>malloc((n_slots + 1) * sizeof(Py_ssize_t))
@@ -330,6 +356,12 @@ cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil
         if bigger == NULL:
             return -1
         act.entries = bigger
+        if act.cell.n_typed:
+            parts = <part_t*>realloc(act.parts, cap * sizeof(part_t))
+            if parts == NULL:
+                return -1
+            memset(&parts[act.cap_entries], 0, (cap - act.cap_entries) * sizeof(part_t))
+            act.parts = parts
         act.cap_entries = cap
     return 0
 

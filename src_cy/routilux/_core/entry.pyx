@@ -18,12 +18,15 @@ from routilux._core.status cimport (
     JOB_COMPLETED,
     OVERFLOW_BLOCK,
     OVERFLOW_ERROR,
+    PUT_FULL,
     WORKER_RUNNING,
 )
 from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock
 from routilux._core.job cimport JobContext
 from routilux._core.ledger cimport reserve
+from routilux._core.block cimport shown_of
 from routilux._core.routine cimport Node, cell_t
+from routilux._core.portion cimport refuses
 from routilux._core.slot cimport slot_grow, slot_has_room
 from routilux._core.frame cimport current_frame
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
@@ -143,6 +146,8 @@ cdef int try_enter(
             return NO_ROOM
         if slot.overflow == OVERFLOW_ERROR:
             return REFUSED
+    if slot.typed != NULL and not crowd and refuses(slot, data):
+        return REFUSED
     if slot.size == slot.cap and slot_grow(slot) < 0:
         return NO_MEMORY
     if not joins:
@@ -154,8 +159,8 @@ cdef int try_enter(
         if not may:
             return NO_PLACE
         rlx_incref(<PyObject*>job)           # the table's
-    if not vetoed:
-        deliver(worker, slot, data, &job.own, NULL, crowd, fx)
+    if not vetoed and deliver(worker, slot, data, &job.own, NULL, crowd, fx) == PUT_FULL:
+        return NO_ROOM          # a part of a block went in
     if job.own.open == 0:
         # Nothing to run: an inert slot kept it, or a rule or a hook dropped it.
         job.state = JOB_COMPLETED if slot.inert and not vetoed else JOB_CANCELLED
@@ -210,7 +215,7 @@ cdef bint is_vetoed(
         call_hook("on_job_start", (job, worker))
     answer = call_hook(
         "on_slot_before_enqueue",
-        (node.slots[slot.index], node.routine_id, job, data, worker.ident.flow_id),
+        (node.slots[slot.index], node.routine_id, job, shown_of(data), worker.ident.flow_id),
     )
     try:
         if answer is None or answer[0]:

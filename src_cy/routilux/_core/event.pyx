@@ -11,37 +11,20 @@ from datetime import datetime, timezone
 cimport cython
 from cpython.tuple cimport PyTuple_GET_ITEM
 
-from routilux._core.status cimport (
-    PUT_DROPPED,
-    PUT_NO_MEMORY,
-    PUT_OK,
-    PUT_REFUSED,
-)
 from routilux._core.platform cimport rlx_add_method, rlx_lock, rlx_unlock
 from routilux._core.group cimport newest_job
-from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport event_t
-from routilux._core.slot cimport slot_t
 from routilux._core.worker cimport Activation, worker_of
 from routilux._core.straight cimport put_straight
-from routilux._core.frame cimport context_value, depth_of, here, here_t, holds, owner_of
-from routilux._core.hooks cimport HOOKED, ask_hook
-from routilux._core.engine cimport Engine, zero
-from routilux._core.route cimport (
-    AWAIT_OVER,
-    HELP_DEPTH,
-    await_room,
-    deliver,
-    help_once,
-    slot_full,
-)
+from routilux._core.frame cimport context_value, here, here_t, holds, owner_of
+from routilux._core.hooks cimport HOOKED
+from routilux._core.block cimport Block
+from routilux._core.portion cimport blocks_for
+from routilux._core.cargo cimport Cargo, load_array, load_item, rows_of
+from routilux._core.send cimport relieve, send
 
 from routilux._core.frame import get_current_routine_id, get_current_worker_state
 from routilux.errors import name_hint
-
-
-cdef enum:
-    RELIEF = 8               # activations that one emit runs for others at most
 
 
 cdef class Event:
@@ -101,6 +84,73 @@ cdef class Event:
 
 cdef class RoutineCore:
     """The compiled half of :class:`routilux.Routine`."""
+
+
+    def emit_many(self, event_name, items, /, *, copy=False):
+        """Emit many items by one call, in their order.
+
+        Slots without a dtype get one dict an item, as if ``emit`` had been called for
+        each. A typed slot gets the whole array at once, by reference.
+
+        Args:
+            event_name: one of the routine's events.
+            items: an iterable of dicts; an array (or what numpy makes one of) if the
+                event feeds a typed slot. Of an array, a slot without a dtype gets dicts
+                of one value, named like the event's only output parameter, else "value".
+            copy: copy the array, so that it may be changed afterwards.
+
+        Raises:
+            TypeError: an item is no dict, or the array has not the dtype and shape of a
+                typed slot; nothing was emitted.
+            ValueError: the routine has no such event; the message lists them.
+            RuntimeError: no activation is going on, or its job is finished.
+            SlotQueueFullError: a target is full and its rule is "error", or waiting for
+                room can't end.
+
+        Example:
+            >>> self.emit_many("output", np.sqrt(slot_data["input"]))
+        """
+        cdef here_t* h = here()
+        cdef frame_t* frame = h.frame
+        cdef WorkerCore worker
+        cdef Cargo cargo = None
+        cdef Block block
+        cdef Py_ssize_t n
+        cdef origin_t origin
+        cdef event_t* routing
+        cdef int index
+        keep = None
+        if (
+            frame != NULL
+            and holds(h, frame.act.owner.obj)
+            and (<Node>frame.act.cell.node).routine is self
+        ):
+            origin.worker = frame.worker
+            origin.cell = frame.act.cell
+            origin.owner = frame.act.owner
+            origin.on_loop = False
+        else:
+            keep = find_origin(self, event_name, context_value(), &origin)
+            if frame != NULL and frame.worker != origin.worker:
+                frame = NULL
+        worker = <WorkerCore>origin.worker
+        index = event_at(<Node>origin.cell.node, event_name)
+        routing = &origin.cell.events[index]
+        if routing.n_typed == 0 and (routing.n_targets or not hasattr(items, "dtype")):
+            for item in rows_of(origin.cell, index, items, copy):
+                emit_c(worker, origin.cell, index, item, origin.owner, frame, origin.on_loop)
+            return
+        if routing.n_typed == routing.n_targets == 1:
+            item = block = blocks_for(worker, routing.targets[0], items, copy)
+            n = block.n
+        else:
+            item = None
+            cargo = load_array(worker, origin.cell, index, items, copy)
+            n = cargo.n
+        if n:
+            send(
+                worker, origin.cell, index, item, cargo, origin.owner, frame, origin.on_loop
+            )
 
 
 _EMIT_DOC = b"""emit($self, event_name, /, **item)
@@ -241,12 +291,6 @@ cdef int emit_c(
     bint on_loop,
 ) except -1:
     cdef event_t* e = &cell.events[event]
-    cdef Engine engine = worker.engine
-    cdef slot_t* slot
-    cdef effects_t fx
-    cdef Py_ssize_t i = 0
-    cdef int result = PUT_OK
-    cdef bint over = on_loop
     if e.n_targets == 0 and not HOOKED and worker.n_crowded == 0:
         rlx_lock(&worker.lock)
         e.n_emitted += 1
@@ -265,86 +309,13 @@ cdef int emit_c(
                 relieve(worker, frame)
             return 0
         rlx_unlock(&worker.lock)
-    if HOOKED and not emit__hooked(worker, cell, event, item, owner):
-        return 0
-    zero(&fx)
-    fx.source = cell.node
-    rlx_lock(&worker.lock)
-    e.n_emitted += 1
-    if cell.meter != NULL:
-        cell.meter.items_out += 1
-    while i < e.n_targets:
-        slot = e.targets[i]
-        if HOOKED and not is_let_in(worker, slot, item, owner):
-            i += 1
-            continue
-        # An activation that goes on holds its job open. Another thread, or a context
-        # that was kept, may come after its end, also while it waited for room.
-        if owner.open == 0:
-            rlx_unlock(&worker.lock)
-            engine.apply(worker, &fx)
-            raise RuntimeError(
-                f"emit() of routine {(<Node>cell.node).routine_id!r} after the end of"
-                f" job {newest_job(owner).job_id!r}: its activation is over"
-            )
-        result = deliver(worker, slot, <PyObject*>item, owner, frame, over, &fx)
-        if result == PUT_OK or result == PUT_DROPPED:
-            over = on_loop
-            i += 1
-            continue
-        rlx_unlock(&worker.lock)
-        engine.apply(worker, &fx)
-        if result == PUT_REFUSED:
-            raise slot_full(worker, slot, "its overflow rule is 'error'")
-        if result == PUT_NO_MEMORY:
-            raise MemoryError("no memory for a slot's queue")
-        over = await_room(worker, slot, frame, True, -1) == AWAIT_OVER
-        rlx_lock(&worker.lock)
-    rlx_unlock(&worker.lock)
-    engine.apply(worker, &fx)
-    if worker.n_crowded and frame != NULL:
-        relieve(worker, frame)
-    return 0
-
-
-cdef int relieve(WorkerCore worker, frame_t* frame) except -1:
-    # Somewhere a slot holds more than its bound, because an activation was too deep to
-    # help or must not block its loop: those that emit take their share of the work.
-    cdef int left = RELIEF
-    while worker.n_crowded and left > 0 and depth_of(frame) < HELP_DEPTH:
-        if not help_once(worker, NULL, False):
-            break
-        left -= 1
-    return 0
-
-
-cdef bint emit__hooked(
-    WorkerCore worker, cell_t* cell, int event, object item, owner_t* owner
-) except -1:
-    cdef Node node = <Node>cell.node
-    name = list(node.event_index)[event]
-    return ask_hook(
-        "on_event_emit",
-        (node.routine._events[name], node.routine_id, worker, newest_job(owner), item),
+    return send(
+        worker,
+        cell,
+        event,
+        item,
+        None if e.n_typed == 0 else load_item(worker, cell, event, item),
+        owner,
+        frame,
+        on_loop,
     )
-
-
-cdef bint is_let_in(WorkerCore worker, slot_t* slot, object item, owner_t* owner) except -1:
-    # The hook is user code: the lock is given back around it.
-    cdef Node node = <Node>(<cell_t*>slot.cell).node
-    cdef bint answer = True
-    rlx_unlock(&worker.lock)
-    try:
-        answer = ask_hook(
-            "on_slot_before_enqueue",
-            (
-                node.slots[slot.index],
-                node.routine_id,
-                newest_job(owner),
-                item,
-                worker.ident.flow_id,
-            ),
-        )
-    finally:
-        rlx_lock(&worker.lock)
-    return answer

@@ -17,7 +17,8 @@ from libc.stdlib cimport free, malloc
 from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.group cimport JobGroup, jobs_of
-from routilux._core.slot cimport slot_at, slot_t
+from routilux._core.segment cimport segment_at
+from routilux._core.slot cimport oldest_stamp_of, slot_at, slot_t
 from routilux._core.lane cimport laned_t
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation
@@ -88,7 +89,7 @@ cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx
     if cell.policy.kind == POLICY_BATCH:
         for i in range(cell.n_slots):
             if cell.slots[i].size:
-                stamp = <int64_t>slot_at(&cell.slots[i], 0).stamp
+                stamp = <int64_t>oldest_stamp_of(&cell.slots[i])
                 if oldest == 0 or stamp < oldest:
                     oldest = stamp
         if oldest + cell.policy.wait_ns <= now and not cell.flush:
@@ -146,9 +147,14 @@ cdef Py_ssize_t list_parked(slot_t* slot, PyObject** owners, Py_ssize_t most) no
             owners[n] = laned.entry.owner.obj
             n += 1
         laned = laned.younger
-    for k in range(min(slot.parked, most - n)):
-        owners[n] = slot_at(slot, k).owner.obj
-        n += 1
+    if slot.typed == NULL:
+        for k in range(min(slot.parked, most - n)):
+            owners[n] = slot_at(slot, k).owner.obj
+            n += 1
+    else:
+        for k in range(min(slot.typed.parked, most)):
+            owners[n] = segment_at(slot.typed, k).owner.obj
+            n += 1
     for k in range(n):
         rlx_incref(owners[k])
     return n

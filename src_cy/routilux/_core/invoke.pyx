@@ -13,6 +13,7 @@ from routilux._core.routine cimport Node, cell_t
 from routilux._core.platform cimport rlx_xdecref
 from routilux._core.frame cimport holds, set_context, set_frame, unnest
 from routilux._core.hooks cimport HOOKED, ask_hook
+from routilux._core.window cimport assemble__typed, is_whole, recycle__typed, refill__typed
 from routilux._core.ask cimport ask, cause_of, form_group, give
 from routilux._core.call cimport call
 from routilux._core.judge cimport (
@@ -80,16 +81,26 @@ cdef str IMMEDIATE = "immediate"
 cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal) except -1:
     cdef Node node = <Node>act.cell.node
     cdef int outcome
-    if act.cell.shell != NULL and act.item != NULL and act.slot_data == NULL:
+    if (
+        act.cell.shell != NULL
+        and act.item != NULL
+        and act.slot_data == NULL
+        and act.cell.n_typed == 0
+    ):
         refill(act)
-    if (act.slot_data == NULL or act.message == NULL) and not (node.form and act.item != NULL):
+    if (act.slot_data == NULL or act.message == NULL) and not (
+        node.form and act.item != NULL and act.cell.n_typed == 0
+    ):
         try:
             if act.asks and not ask(worker, act, node):
                 act.began = 0       # only asked: not an activation for the meters
                 return OUTCOME_OK
             if act.slot_data == NULL:
                 assemble(act, node)
-            if act.message == NULL:
+            if act.message == NULL and act.cell.message != NULL and not act.partial:
+                act.message = act.cell.message
+                act.cell.message = NULL
+            elif act.message == NULL:
                 give(&act.message, message_of(node, act.partial))
         except BaseException as error:
             return judge__policy(worker, act, error)
@@ -138,7 +149,7 @@ cdef int invoke_straight(
     if (
         cell.shell == NULL
         or cell.message == NULL
-        or not cell.straight
+        or not (cell.straight or is_whole(act))
         or node.by_slot
         or act.failures
         or HOOKED
@@ -146,7 +157,10 @@ cdef int invoke_straight(
         return invoke_safely(worker, act, frame, fatal)
     if not holds(h, act.owner.obj) and not context_set(act.owner.obj):
         return invoke_safely(worker, act, frame, fatal)
-    refill(act)
+    if cell.straight:
+        refill(act)
+    elif not refill__typed(act, node):
+        return invoke_safely(worker, act, frame, fatal)
     cell.current = act.owner
     frame.worker = <PyObject*>worker
     frame.act = act
@@ -229,6 +243,8 @@ cdef int assemble(activation_t* act, Node node) except -1:
     cdef list items
     cdef Py_ssize_t i, at = 0
     cdef int s
+    if act.cell.n_typed:
+        return assemble__typed(act, node)
     if act.item != NULL:
         items = [<object>act.item]
         if act.cell.n_slots == 1:
@@ -262,6 +278,9 @@ cdef inline void recycle(activation_t* act, Node node) noexcept:
     # making of three containers, a third of a hop. Reference counts prove it, which
     # they can only with a GIL (on other builds rlx_is_* say no).
     cdef PyObject* items
+    if act.cell.n_typed:
+        recycle__typed(act, node)
+        return
     if act.item == NULL or act.cell.n_slots != 1:
         return
     if act.cell.shell == NULL:

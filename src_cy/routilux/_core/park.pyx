@@ -14,7 +14,8 @@ from routilux._core.status cimport POLICY_INTERVAL, TIMER_CHECK
 from routilux._core.platform cimport WAIT_HELP, rlx_incref, waiter_pick, waiter_t
 from routilux._core.lane cimport laned_t
 from routilux._core.count cimport park
-from routilux._core.slot cimport slot_at
+from routilux._core.slot cimport oldest_stamp_of, slot_at
+from routilux._core.portion cimport park_portions
 
 
 cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil:
@@ -23,6 +24,8 @@ cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nog
     cdef int64_t when = 0
     for i in range(cell.n_slots):
         slot = &cell.slots[i]
+        if slot.typed != NULL:
+            park_portions(worker, slot, fx)
         while slot.parked < slot.size:
             slot.parked += 1
             park(worker.ledger, slot_at(slot, slot.parked - 1).owner, fx)
@@ -59,7 +62,7 @@ cdef int64_t oldest_stamp(cell_t* cell) noexcept nogil:
     cdef int i
     for i in range(cell.n_slots):
         if cell.slots[i].size:
-            stamp = <int64_t>slot_at(&cell.slots[i], 0).stamp
+            stamp = <int64_t>oldest_stamp_of(&cell.slots[i])
             if oldest == 0 or stamp < oldest:
                 oldest = stamp
     return oldest

@@ -18,6 +18,7 @@ from routilux._core.platform cimport (
 from routilux._core.job cimport new_job
 from routilux._core.routine cimport Node
 from routilux._core.slot cimport slot_has_room
+from routilux._core.portion cimport block_for
 from routilux._core.route cimport slot_full
 from routilux._core.room cimport bell_for_place, bell_for_slot
 from routilux._core.entry cimport enter
@@ -170,11 +171,13 @@ cdef class RuntimeCore:
             raise TypeError("post() needs data; give None to post None")
         worker = self.worker_for(flow_id, worker_id)
         where = self.slot_for(worker, routine_id, slot)
+        if where.typed != NULL:
+            data = block_for(worker, where, data)
         if job_id is not None or metadata is not None:
             job = self.named_job(worker, job_id, metadata)
         else:
             job = new_job(worker.ident, None)
-        if worker_id is None and type(flow_id) is str:
+        if worker_id is None and type(flow_id) is str and where.typed == NULL:
             self.remember_way(flow_id, routine_id, slot, worker, where)
         return post_item(
             self, worker, where, data, job, deadline_of(timeout) if block else 0

@@ -15,6 +15,7 @@ from routilux._core.status cimport (
     FLUSH_ALL,
     OVERFLOW_BLOCK,
     OVERFLOW_DROP_NEWEST,
+    OVERFLOW_DROP_OLDEST,
     OVERFLOW_ERROR,
     OWNER_GROUP,
     POLICY_BATCH,
@@ -44,6 +45,8 @@ from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, release
 from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
 from routilux._core.routine cimport Node
+from routilux._core.block cimport Block
+from routilux._core.portion cimport drop_portion, put_portion
 from routilux._core.drain cimport place_behind, recheck, take_oldest
 from routilux._core.settle cimport all_blocked, is_stuck
 from routilux._core.flush cimport flush_cell, is_flushable
@@ -84,8 +87,9 @@ cdef int deliver(
     effects_t* fx,
 ) noexcept nogil:
     cdef cell_t* cell = <cell_t*>slot.cell
-    cdef cell_t* after
     cdef int result
+    if slot.typed != NULL:
+        return deliver__typed(worker, slot, item, owner, frame, over, fx)
     if slot.inert:
         return deliver__inert(worker, slot, item, fx)
     if owner.dead or (owner.kind == OWNER_GROUP and is_dead(owner)):
@@ -96,7 +100,7 @@ cdef int deliver(
             return PUT_FULL
         if slot.overflow == OVERFLOW_ERROR:
             return PUT_REFUSED
-        count_drop(worker, slot, fx)
+        count_drop(worker, slot, 1, fx)
         if slot.overflow == OVERFLOW_DROP_NEWEST:
             return PUT_DROPPED
         # Held first: the oldest item may be the last one of the same job.
@@ -117,9 +121,18 @@ cdef int deliver(
         worker.n_crowded += 1
     cell.total += 1
     worker.queued += 1
+    arrive(worker, cell, frame, fx)
+    return PUT_OK
+
+
+cdef inline void arrive(
+    WorkerCore worker, cell_t* cell, frame_t* frame, effects_t* fx
+) noexcept nogil:
+    # Something arrived in the cell: it may run now.
+    cdef cell_t* after
     cell.stale = False
     if cell.ready:
-        return PUT_OK
+        return
     if frame == NULL:
         after = worker.ready_tail
     else:
@@ -129,7 +142,73 @@ cdef int deliver(
     if frame != NULL and cell.ready:
         cell.tag = frame.act.tag
         frame.anchor = cell
-    return PUT_OK
+
+
+cdef int deliver__typed(
+    WorkerCore worker,
+    slot_t* slot,
+    PyObject* block,
+    owner_t* owner,
+    frame_t* frame,
+    bint over,
+    effects_t* fx,
+) noexcept nogil:
+    # As much of a block as its slot's rule lets in, by items; PUT_FULL: the rest has to
+    # wait. Where the rule is to raise, a block goes in whole or not at all.
+    cdef Py_ssize_t left = (<Block>block).n - (<Block>block).done
+    cdef Py_ssize_t room = slot.bound - slot.size if slot.size < slot.bound else 0
+    cdef int rule = slot.overflow
+    cdef int result
+    if slot.inert:
+        rule = OVERFLOW_DROP_OLDEST
+    elif is_dead(owner):
+        worker.n_dropped += left
+        return PUT_DROPPED
+    if left > room and not over:
+        if rule == OVERFLOW_ERROR:
+            return PUT_REFUSED
+        if rule == OVERFLOW_DROP_OLDEST:
+            return replace(worker, slot, block, owner, frame, fx)
+        if rule == OVERFLOW_DROP_NEWEST:
+            count_drop(worker, slot, left - room, fx)
+        if room == 0:
+            return PUT_FULL if rule == OVERFLOW_BLOCK else PUT_DROPPED
+        left = room
+    result = put_portion(worker, slot, <Block>block, left, NULL if slot.inert else owner, fx)
+    if result == PUT_OK and not slot.inert:
+        arrive(worker, <cell_t*>slot.cell, frame, fx)
+    if result == PUT_OK and (<Block>block).done < (<Block>block).n:
+        return PUT_FULL if rule == OVERFLOW_BLOCK else PUT_OK
+    return result
+
+
+cdef int replace(
+    WorkerCore worker,
+    slot_t* slot,
+    PyObject* block,
+    owner_t* owner,
+    frame_t* frame,
+    effects_t* fx,
+) noexcept nogil:
+    # What doesn't fit pushes out the oldest items, its own first ones too.
+    cdef Py_ssize_t left = (<Block>block).n - (<Block>block).done
+    cdef Py_ssize_t skipped = left - slot.bound if left > slot.bound else 0
+    cdef Py_ssize_t pushed = slot.size + left - skipped - slot.bound
+    cdef int result
+    (<Block>block).done = (<Block>block).done + skipped
+    if slot.inert:
+        slot.n_dropped += skipped + pushed
+        drop_portion(worker, slot, pushed, fx)
+        return put_portion(worker, slot, <Block>block, left - skipped, NULL, fx)
+    count_drop(worker, slot, skipped + pushed, fx)
+    # Held first: the oldest items may be the last ones of the same job.
+    hold(worker.ledger, owner, fx)
+    drop_portion(worker, slot, pushed, fx)
+    result = put_portion(worker, slot, <Block>block, left - skipped, owner, fx)
+    release(worker.ledger, owner, 1, fx)
+    if result == PUT_OK:
+        arrive(worker, <cell_t*>slot.cell, frame, fx)
+    return result
 
 
 cdef int put__timed(
@@ -169,12 +248,14 @@ cdef int deliver__inert(
     return PUT_OK
 
 
-cdef void count_drop(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+cdef void count_drop(
+    WorkerCore worker, slot_t* slot, Py_ssize_t n, effects_t* fx
+) noexcept nogil:
     fx.dropped_by = label_of(slot)
     if slot.n_dropped == 0:
         fx.first_drop = True
-    slot.n_dropped += 1
-    fx.n_dropped += 1
+    slot.n_dropped += n
+    fx.n_dropped += n
 
 
 cdef PyObject* label_of(slot_t* slot) noexcept nogil:

@@ -12,7 +12,7 @@ from routilux._core.lane cimport lanes_t
 # One event of one cell: where its items go. Resolved when the worker is made.
 ctypedef struct event_t:
     slot_t** targets         # slots of the same worker, in the order of connecting
-    Py_ssize_t n_targets
+    Py_ssize_t n_targets, n_typed    # and how many of them are typed slots; set once
     int64_t n_emitted        # emits; without targets they are dropped by design
 
 # Counters of a cell, allocated only with enable_monitoring. Guarded by the worker's lock.
@@ -29,7 +29,7 @@ ctypedef struct meter_t:
 ctypedef struct cell_t:
     slot_t* slots            # n_slots of them; set once
     event_t* events          # n_events of them; set once
-    int n_slots, n_events
+    int n_slots, n_events, n_typed   # the last: of its slots, the typed ones; set once
     int index                # in the plan; set once
     int rank                 # distance from the sources of the flow; set once
     bint straight            # one slot, one item, one activation at a time, not paused

@@ -30,6 +30,7 @@ from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
 from routilux._core.slot cimport entry_t, slot_at, slot_has_room, slot_t
 from routilux._core.lane cimport lane_end, laned_t
+from routilux._core.portion cimport purge_portions
 from routilux._core.park cimport wake_slot
 from routilux._core.drain cimport place_behind, recheck, recheck_held, take_laned
 
@@ -66,9 +67,21 @@ cdef void measure(activation_t* act, int64_t now) noexcept nogil:
     cdef int64_t ns = now - act.began
     act.began = 0
     meter.activations += 1
-    meter.items_in += act.n_entries + (act.item != NULL)
+    meter.items_in += items_of(act)
     meter.busy_ns += ns
     meter.histogram[rlx_log2(ns)] += 1
+
+
+cdef inline Py_ssize_t items_of(activation_t* act) noexcept nogil:
+    # An entry is an item, but of a typed slot a part with some.
+    cdef Py_ssize_t i, n = act.n_entries
+    if act.cell.n_typed == 0:
+        return n + (act.item != NULL)
+    if act.item != NULL:
+        n += act.n if act.n else 1
+    for i in range(act.n_entries if act.parts != NULL else 0):
+        n += act.parts[i].n - (act.parts[i].n > 0)
+    return n
 
 
 cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil:
@@ -172,12 +185,11 @@ cdef void purge(WorkerCore worker, effects_t* fx) noexcept nogil:
         recheck_held(worker, fx)
 
 
-cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+cdef Py_ssize_t purge_ring(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
     # Closes the ring up over the entries of dead owners. The counts go back after the
     # ring is whole again: releasing may free a group and with it its members.
     cdef Py_ssize_t i, kept = 0, parked = slot.parked, size = slot.size
     cdef entry_t entry
-    cdef cell_t* cell = <cell_t*>slot.cell
     for i in range(size):
         entry = slot_at(slot, i)[0]
         if not is_dead(entry.owner):
@@ -192,16 +204,26 @@ cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept no
             unpark(worker.ledger, entry.owner, fx)
         litter(fx, entry.item)
         release(worker.ledger, entry.owner, 1, fx)
-    if kept == size:
+    return size - kept
+
+
+cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nogil:
+    cdef cell_t* cell = <cell_t*>slot.cell
+    cdef Py_ssize_t size = slot.size, gone
+    if slot.typed == NULL:
+        gone = purge_ring(worker, slot, fx)
+    else:
+        gone = purge_portions(worker, slot, fx)
+    if gone == 0:
         return
-    if size > slot.bound and kept <= slot.bound:
+    if size > slot.bound and size - gone <= slot.bound:
         worker.n_crowded -= 1
-    slot.size = kept
-    slot.n_dropped += size - kept
-    cell.total -= size - kept
-    worker.queued -= size - kept
-    worker.n_dropped += size - kept
-    fx.n_dropped += size - kept
+    slot.size = size - gone
+    slot.n_dropped += gone
+    cell.total -= gone
+    worker.queued -= gone
+    worker.n_dropped += gone
+    fx.n_dropped += gone
     if worker.slot_waiters.head != NULL:
         wake_slot(worker, slot, fx)
     if cell.policy.kind == POLICY_NONE:
@@ -240,9 +262,11 @@ cdef void clear(activation_t* act) noexcept:
     act.item = act.slot_data = act.message = NULL
     act.lane = NULL
     act.entries = NULL
-    act.n_entries = act.cap_entries = 0
+    act.n_entries = act.cap_entries = act.n = 0
     free(act.counts)
+    free(act.parts)
     act.counts = NULL
+    act.parts = NULL
     for i in range(n):
         rlx_xdecref(entries[i].item)
     free(entries)

@@ -1,78 +1,32 @@
-# The slot queue: a bounded FIFO of (item, owner, stamp) in a ring that grows to the
-# bound. All functions are called under the lock that protects the queue: the worker's
-# for the queue of a running worker, the Slot's own for a free-standing one.
+# What a routine declares, and the window on one queue.
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
-from routilux._core.platform cimport rlx_lock_t, waiters_t
-from routilux._core.job cimport owner_t
+from routilux._core.platform cimport rlx_lock_t
+from routilux._core.block cimport Layout, part_t
+from routilux._core.ring cimport (  # for those who say "slot" and mean its queue
+    entry_t,
+    oldest_owner_of,
+    oldest_stamp_of,
+    slot_at,
+    slot_free,
+    slot_grow,
+    slot_has_room,
+    slot_put,
+    slot_t,
+    slot_take,
+)
 
-ctypedef struct entry_t:
-    PyObject* item           # owned reference
-    owner_t* owner           # counted in owner.open; NULL in a slot that never fires
-    uint64_t stamp           # arrival order in the routine; what else it tells: StampKind
-
-ctypedef struct slot_t:
-    entry_t* ring
-    Py_ssize_t cap           # a power of two, or 0 before the first item
-    Py_ssize_t head          # index of the oldest entry
-    Py_ssize_t size
-    Py_ssize_t bound         # max_queue_length, less what is laned
-    Py_ssize_t parked        # the oldest so many were told "not yet" by the policy
-    Py_ssize_t peak          # highest size seen, less what is laned now
-    Py_ssize_t laned         # items that left the ring for lanes, and count all the same
-    int64_t n_put            # items ever accepted
-    int64_t n_dropped        # items dropped by the overflow rule or with their job
-    int overflow             # OverflowRule; set once
-    bint inert               # its routine never fires: keep the newest, hold no job
-    PyObject** sources       # beside the ring if the cell keeps time: routine ids of those
-                             # who emitted the entries, borrowed; NULL for a post
-    bint keeps_sources       # set once
-    int index                # of the slot in its routine; set once
-    void* cell               # cell_t of the routine; set once
-
-cdef inline entry_t* slot_at(slot_t* slot, Py_ssize_t i) noexcept nogil:
-    return &slot.ring[(slot.head + i) & (slot.cap - 1)]
-
-cdef inline bint slot_has_room(slot_t* slot) noexcept nogil:
-    return slot.size < slot.bound
-
-# Appends; the caller made sure of room. -1: no memory, nothing changed.
-cdef inline int slot_put(
-    slot_t* slot, PyObject* item, owner_t* owner, uint64_t stamp
-) noexcept nogil:
-    cdef entry_t* entry
-    if slot.size == slot.cap and slot_grow(slot) < 0:
-        return -1
-    entry = &slot.ring[(slot.head + slot.size) & (slot.cap - 1)]
-    entry.item = item
-    entry.owner = owner
-    entry.stamp = stamp
-    slot.size += 1
-    slot.n_put += 1
-    if slot.size > slot.peak:
-        slot.peak = slot.size
-    return 0
-
-# Takes the oldest entry out; the caller made sure that there is one, and takes its
-# reference and its count over. `parked` is the caller's too (see worker.pyx).
-cdef inline void slot_take(slot_t* slot, entry_t* out) noexcept nogil:
-    out[0] = slot.ring[slot.head]
-    slot.head = (slot.head + 1) & (slot.cap - 1)
-    slot.size -= 1
-
-cdef int slot_grow(slot_t* slot) noexcept nogil
-cdef void slot_free(slot_t* slot) noexcept
-
-# What a routine declares, and the window on one queue: of a running worker (a subclass,
-# worker.QueueView) or its own, when it is used without a worker.
+# The queue is that of a running worker (a subclass, view.QueueView) or its own, when it
+# is used without a worker.
 cdef class Slot:
     cdef readonly str name
     cdef readonly object routine
     cdef readonly Py_ssize_t max_queue_length
     cdef readonly double watermark
     cdef readonly str overflow
+    cdef readonly Layout layout          # of a typed slot's items, or None
     cdef public list connected_events    # drop-in surface: filled by Flow.connect
     cdef slot_t* queue                   # own.queue, or the worker's
     cdef slot_t own
@@ -82,5 +36,7 @@ cdef class Slot:
     cdef dict emitted                    # stamp -> (from, at), for its own queue
     cdef uint64_t head_stamp(self)       # arrival number of the oldest item; 0: none
     cdef int pop_c(self, PyObject** item) except -1
+    # Up to n items of a typed slot, as many as lie side by side; the reference moves.
+    cdef int cut_c(self, Py_ssize_t n, part_t* part) except -1
     cdef bint look(self, Py_ssize_t i, entry_t* entry, PyObject** source) noexcept
     cdef int64_t arrived(self, uint64_t stamp)       # wall clock ns; 0: not known

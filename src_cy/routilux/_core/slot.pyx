@@ -1,13 +1,9 @@
-"""The slot queue: where an item waits for its routine.
+"""The slot: what a routine declares, and the window that anybody gets on one queue.
 
-Filled by entry (post) and route (emit), emptied by the activation check. A ring of
-24-byte entries that starts empty and doubles up to the slot's bound, so a thousand
-idle workers cost nothing. It promises first in, first out, and never more than
-`max_queue_length` items; what happens at the bound is the overflow rule's business.
+Made by Routine.add_slot, and by view for the queue of a running worker. Its methods may
+be called from any thread; each takes the lock of the queue for as long as it moves an
+item. A slot that no worker runs queues by itself.
 """
-
-cimport cython
-from libc.stdlib cimport calloc, free, malloc
 
 from routilux._core.platform cimport (
     rlx_incref,
@@ -17,6 +13,11 @@ from routilux._core.platform cimport (
     rlx_xdecref,
 )
 from routilux._core.failure cimport instant, moment
+from routilux._core.job cimport owner_t
+from routilux._core.block cimport Block
+from routilux._core.block cimport parcel_add, parcel_begin, parcel_join, parcel_room, parcel_t
+from routilux._core.segment cimport new_typed, peek_array, peek_segments
+from routilux._core.segment cimport segment_cut, segment_put
 
 from routilux.errors import SlotQueueFullError
 
@@ -24,47 +25,6 @@ from routilux.errors import SlotQueueFullError
 cdef uint64_t ARRIVALS = 0
 
 OVERFLOW_RULES = ("block", "error", "drop_oldest", "drop_newest")
-
-
-cdef int slot_grow(slot_t* slot) noexcept nogil:
-    cdef Py_ssize_t cap = 8 if slot.cap == 0 else 2 * slot.cap
-    cdef Py_ssize_t i
-    cdef entry_t* ring = <entry_t*>malloc(cap * sizeof(entry_t))
-    if ring == NULL or (slot.keeps_sources and grow_sources(slot, cap) < 0):
-        free(ring)
-        return -1
-    for i in range(slot.size):
-        ring[i] = slot_at(slot, i)[0]
-    free(slot.ring)
-    slot.ring = ring
-    slot.cap = cap
-    slot.head = 0
-    return 0
-
-
-cdef int grow_sources(slot_t* slot, Py_ssize_t cap) noexcept nogil:
-    cdef PyObject** sources = <PyObject**>calloc(cap, sizeof(PyObject*))
-    cdef Py_ssize_t i
-    if sources == NULL:
-        return -1
-    for i in range(slot.size):
-        sources[i] = slot.sources[(slot.head + i) & (slot.cap - 1)]
-    free(slot.sources)
-    slot.sources = sources
-    return 0
-
-
-cdef void slot_free(slot_t* slot) noexcept:
-    cdef Py_ssize_t i, n = slot.size
-    cdef entry_t* ring = slot.ring
-    cdef Py_ssize_t head = slot.head, mask = slot.cap - 1
-    slot.ring = NULL
-    slot.size = slot.cap = slot.head = slot.parked = 0
-    for i in range(n):
-        rlx_xdecref(ring[(head + i) & mask].item)
-    free(ring)
-    free(slot.sources)
-    slot.sources = NULL
 
 
 def check_length(name, value, low=1):
@@ -92,6 +52,8 @@ cdef class Slot:
             "drop_oldest" or "drop_newest".
         timestamps: keep when each item came and from whom; a slot without a worker and
             the slots of a routine with a policy of your own always do.
+        dtype: numpy dtype of its items: a typed slot, which gives arrays, not lists.
+        shape: shape of one item of a typed slot; None: a scalar.
 
     Example:
         >>> slot = Slot("input")
@@ -113,6 +75,8 @@ cdef class Slot:
         *,
         overflow="block",
         timestamps=False,
+        dtype=None,
+        shape=None,
     ):
         if not isinstance(name, str) or not name:
             raise ValueError(f"a slot's name must be a non-empty string, not {name!r}")
@@ -133,6 +97,11 @@ cdef class Slot:
         self.timestamps = timestamps
         self.connected_events = []
         self.own.bound = max_queue_length
+        if dtype is not None or shape is not None:
+            from routilux._core.typed import layout_of      # imports numpy
+
+            self.layout = layout_of(dtype, shape, self.name)
+            self.own.typed = new_typed(self.layout)
 
     def __dealloc__(self):
         slot_free(&self.own)
@@ -151,11 +120,25 @@ cdef class Slot:
             self.emitted.pop(entry.stamp, None)
         return got
 
+    cdef int cut_c(self, Py_ssize_t n, part_t* part) except -1:
+        cdef owner_t* owner
+        cdef uint64_t stamp
+        cdef int got = 0
+        rlx_lock(self.lock)
+        if self.queue.size:
+            got = 1
+            segment_cut(self.queue.typed, n, part, &owner, &stamp)
+            self.queue.size -= part.n
+        rlx_unlock(self.lock)
+        if got and self.emitted is not None:
+            self.emitted.pop(stamp, None)
+        return got
+
     cdef uint64_t head_stamp(self):
         cdef uint64_t stamp = 0
         rlx_lock(self.lock)
         if self.queue.size:
-            stamp = slot_at(self.queue, 0).stamp
+            stamp = oldest_stamp_of(self.queue)
         rlx_unlock(self.lock)
         return stamp
 
@@ -190,16 +173,26 @@ cdef class Slot:
         cdef int result = 0
         cdef bint full
         cdef uint64_t now = <uint64_t>rlx_wall_ns()
+        cdef Block block = None
+        cdef part_t part
         given = None
+        if self.layout is not None:
+            data = block = self.layout.block_of_item(data, f"slot {self.name!r}", None)
+            block.next_part(1, &part)
         if emitted_from or emitted_at is not None:
             given = (str(emitted_from), moment(instant(emitted_at)))
         rlx_lock(self.lock)
         full = not slot_has_room(self.queue)
         if not full:
             ARRIVALS = now = max(now, ARRIVALS + 1)
-            result = slot_put(self.queue, <PyObject*>data, NULL, now)
-            if result == 0:
-                rlx_incref(<PyObject*>data)
+            if block is None:
+                result = slot_put(self.queue, <PyObject*>data, NULL, now)
+                if result == 0:
+                    rlx_incref(<PyObject*>data)
+            else:
+                result = segment_put(self.queue.typed, &part, NULL, now, NULL)
+                self.queue.size += result == 0
+                self.queue.n_put += result == 0
         rlx_unlock(self.lock)
         if full:
             raise SlotQueueFullError(
@@ -214,15 +207,11 @@ cdef class Slot:
 
     def consume_one_new(self):
         """Take the oldest item out and return it, None when the queue is empty."""
-        cdef PyObject* item = NULL
-        if not self.pop_c(&item):
-            return None
-        data = <object>item
-        rlx_xdecref(item)
-        return data
+        items = self.take(1)
+        return items[0] if len(items) else None
 
     def consume_all_new(self):
-        """Take all items out and return them as a list, oldest first."""
+        """Take all items out and return them, oldest first, like :meth:`take`."""
         return self.take(self.get_unconsumed_count())
 
     def consume_all(self):
@@ -232,13 +221,25 @@ cdef class Slot:
     def consume_latest_and_mark_all_consumed(self):
         """Take all items out and return the newest, None when there is none."""
         items = self.consume_all_new()
-        return items.pop() if items else None
+        return items[len(items) - 1] if len(items) else None
 
     def take(self, count):
-        """Take up to ``count`` items out and return them, oldest first."""
+        """Take up to ``count`` items out and return them, oldest first.
+
+        Returns:
+            A list; of a typed slot a read-only array.
+        """
         cdef list items = []
         cdef PyObject* item = NULL
         cdef Py_ssize_t left = count
+        cdef parcel_t parcel
+        cdef part_t part
+        if self.layout is not None:
+            parcel_begin(&parcel)
+            while left > 0 and parcel_room(&parcel, 1) == 0 and self.cut_c(left, &part):
+                parcel_add(&parcel, &part)
+                left -= part.n
+            return parcel_join(&parcel, self.layout)
         while left > 0 and self.pop_c(&item):
             items.append(<object>item)
             rlx_xdecref(item)
@@ -250,6 +251,8 @@ cdef class Slot:
         cdef list items = []
         cdef entry_t entry
         cdef PyObject* source
+        if self.layout is not None:
+            return peek_array(self.queue.typed, self.lock)
         while self.look(len(items), &entry, &source):
             items.append(<object>entry.item)
             rlx_xdecref(entry.item)
@@ -265,6 +268,15 @@ cdef class Slot:
         cdef list points = []
         cdef entry_t entry
         cdef PyObject* source
+        if self.layout is not None:
+            for array, stamp, whence in peek_segments(self.queue.typed, self.lock):
+                when = moment(self.arrived(stamp))
+                known, emitted = (self.emitted or {}).get(stamp, ("", None))
+                for item in array:
+                    points.append(
+                        SlotDataPoint(item, emitted or when, when, None, whence or known)
+                    )
+            return points
         while self.look(len(points), &entry, &source):
             when = moment(self.arrived(entry.stamp))
             whence, emitted = "", None
@@ -286,12 +298,22 @@ cdef class Slot:
     def peek_one_new(self):
         """Return the oldest queued item without taking it, None when there is none."""
         items = self.peek_all_new()
-        return items[0] if items else None
+        return items[0] if len(items) else None
 
     def peek_latest(self):
         """Return the newest queued item without taking it, None when there is none."""
         items = self.peek_all_new()
-        return items.pop() if items else None
+        return items[len(items) - 1] if len(items) else None
+
+    @property
+    def dtype(self):
+        """The numpy dtype of a typed slot's items, else None."""
+        return None if self.layout is None else self.layout.dtype
+
+    @property
+    def shape(self):
+        """The shape of one item of a typed slot, else None."""
+        return None if self.layout is None else self.layout.shape
 
     def get_unconsumed_count(self):
         """Return how many items are queued."""

@@ -27,10 +27,13 @@ from routilux._core.job cimport JobContext, new_job
 from routilux._core.group cimport JobGroup, new_group
 from routilux._core.ledger cimport Ledger, effects_t, reserve
 from routilux._core.count cimport hold, release
-from routilux._core.slot cimport entry_t, slot_at
+from routilux._core.block cimport Block, Layout
+from routilux._core.segment cimport segment_at, segment_t
+from routilux._core.slot cimport Slot, entry_t, slot_at
 from routilux._core.lane cimport laned_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport Activation, WorkerCore, activation_t
+from routilux._core.portion cimport blocks_for
 from routilux._core.engine cimport zero
 from routilux._core.route cimport deliver
 from routilux._core.control cimport Control
@@ -107,9 +110,30 @@ cdef void keep(
     kept.stamp = entry.stamp
     kept.failures = failures
     kept.claimed = False
+    kept.n = 0
     rlx_incref(kept.item)
     if kept.owner != NULL:
         rlx_incref(kept.owner)
+
+
+cdef void keep_block(copy_t* copy, char* data, Py_ssize_t n) noexcept nogil:
+    # What was kept last is a part of a typed slot.
+    if not copy.short:
+        copy.kept[copy.n - 1].data = data
+        copy.kept[copy.n - 1].n = n
+
+
+cdef void copy_typed(slot_t* slot, copy_t* copy) noexcept nogil:
+    cdef segment_t* segment
+    cdef entry_t entry
+    cdef Py_ssize_t i
+    for i in range(slot.typed.count):
+        segment = segment_at(slot.typed, i)
+        entry.item = segment.base
+        entry.owner = segment.owner
+        entry.stamp = segment.stamp
+        keep(copy, slot, &entry, segment.source, 0)
+        keep_block(copy, segment.data, segment.n)
 
 
 cdef void copy_queued(WorkerCore worker, copy_t* copy) noexcept nogil:
@@ -124,6 +148,9 @@ cdef void copy_queued(WorkerCore worker, copy_t* copy) noexcept nogil:
             while laned != NULL:
                 keep(copy, slot, &laned.entry, laned.source, 0)
                 laned = laned.younger
+        if slot.typed != NULL:
+            copy_typed(slot, copy)
+            continue
         for k in range(slot.size):
             source = NULL
             if slot.sources != NULL:
@@ -159,6 +186,8 @@ cdef void copy_activation(copy_t* copy, activation_t* act) noexcept nogil:
         entry.owner = act.owner
         entry.stamp = 0
         keep(copy, &act.cell.slots[act.slot_index], &entry, NULL, act.failures)
+        if act.cell.slots[act.slot_index].typed != NULL:
+            keep_block(copy, act.data, act.n)
         return
     if act.n_entries and act.entries[0].item == NULL:
         # A policy in Python took the items and made slot_data of them.
@@ -173,7 +202,15 @@ cdef void copy_activation(copy_t* copy, activation_t* act) noexcept nogil:
         for i in range(act.counts[s] if act.counts != NULL else 0):
             if at < act.n_entries and act.entries[at].item != NULL:
                 keep(copy, &act.cell.slots[s], &act.entries[at], NULL, act.failures)
+                if act.cell.slots[s].typed != NULL:
+                    keep_block(copy, act.parts[at].data, act.parts[at].n)
             at += 1
+
+
+cdef object item_of(kept_t* kept):
+    if kept.n == 0:
+        return <object>kept.item
+    return (<Layout>kept.slot.typed.layout).view(kept.item, kept.data, kept.n)
 
 
 cdef list to_python(copy_t* copy):
@@ -188,10 +225,12 @@ cdef list to_python(copy_t* copy):
             source = "" if kept.source == NULL else <object>kept.source
             owner = None if kept.owner == NULL else <object>kept.owner
             place = (node.index, -kept.failures, kept.stamp, i)
-            items = {node.slot_names[kept.slot.index]: [<object>kept.item]}
+            items = {node.slot_names[kept.slot.index]: [item_of(kept)]}
             if kept.claimed:
                 items = <object>kept.item
             for slot, some in items.items():
+                if kept.claimed and (<Slot>node.slots[node.slot_index[slot]]).layout is not None:
+                    some = [some]
                 for item in some:
                     found.append(
                         (
@@ -317,6 +356,11 @@ cdef int put_one(WorkerCore worker, list made, Kept entry, effects_t* fx) except
     cdef slot_t* slot = worker.slot_of(node.index, <int>node.slot_index[entry.slot])
     cdef owner_t* owner = NULL
     cdef int result
+    item = entry.item
+    if slot.typed != NULL:
+        item = blocks_for(worker, slot, item, False)
+        if (<Block>item).n == 0:
+            return 0
     if entry.owner is not None:
         owner = owner_in(made, entry.owner)
     elif not slot.inert:
@@ -327,7 +371,7 @@ cdef int put_one(WorkerCore worker, list made, Kept entry, effects_t* fx) except
     if entry.source in worker.plan.index:
         fx.source = <PyObject*>worker.plan.nodes[worker.plan.index[entry.source]]
     rlx_lock(&worker.lock)
-    result = deliver(worker, slot, <PyObject*>entry.item, owner, NULL, True, fx)
+    result = deliver(worker, slot, <PyObject*>item, owner, NULL, True, fx)
     rlx_unlock(&worker.lock)
     if result == PUT_NO_MEMORY:
         raise MemoryError("no memory for a slot's queue")

@@ -20,9 +20,11 @@ from routilux._core.platform cimport (
 )
 from routilux._core.ledger cimport effects_t
 from routilux._core.count cimport release
+from routilux._core.block cimport part_t
 from routilux._core.slot cimport entry_t, slot_at, slot_t
 from routilux._core.lane cimport laned_t, lanes_t
-from routilux._core.drain cimport claim_room, take_oldest
+from routilux._core.portion cimport take_portion
+from routilux._core.drain cimport claim_room, made_room, take_oldest
 from routilux._core.engine cimport Engine, zero
 
 
@@ -48,6 +50,32 @@ cdef class QueueView(Slot):
             if claim != NULL:
                 entry.item = NULL
                 claim.entries[claim.n_entries] = entry
+                claim.n_entries += 1
+            elif entry.owner != NULL:
+                release(worker.ledger, entry.owner, 1, &fx)
+        rlx_unlock(&worker.lock)
+        (<Engine>worker.engine).apply(worker, &fx)
+        return got
+
+    cdef int cut_c(self, Py_ssize_t n, part_t* part) except -1:
+        cdef WorkerCore worker = self.worker
+        cdef activation_t* claim
+        cdef entry_t entry
+        cdef effects_t fx
+        cdef int got
+        zero(&fx)
+        rlx_lock(&worker.lock)
+        claim = self.claim
+        got = self.queue.size > 0
+        if got and claim != NULL and claim_room(claim, 1, claim.cell.n_slots) < 0:
+            got = 0
+        if got:
+            take_portion(worker, self.queue, n, &entry, part, &fx)
+            made_room(worker, self.queue, &fx)
+            entry.item = NULL           # the caller's now
+            if claim != NULL:
+                claim.entries[claim.n_entries] = entry
+                claim.parts[claim.n_entries].n = part.n
                 claim.n_entries += 1
             elif entry.owner != NULL:
                 release(worker.ledger, entry.owner, 1, &fx)
@@ -137,6 +165,7 @@ cdef QueueView view_of(WorkerCore worker, Node node, int index):
         timestamps=definition.timestamps,
     )
     view.connected_events = definition.connected_events
+    view.layout = definition.layout
     view.worker = worker
     view.queue = worker.slot_of(node.index, index)
     view.lock = &worker.lock

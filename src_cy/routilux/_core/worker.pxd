@@ -7,6 +7,7 @@ from routilux._core.platform cimport rlx_lock_t, waiters_t
 from routilux._core.job cimport Ident, owner_t
 from routilux._core.lane cimport lane_t
 from routilux._core.ledger cimport Ledger, effects_t
+from routilux._core.block cimport part_t
 from routilux._core.slot cimport entry_t, slot_t
 from routilux._core.routine cimport Plan, cell_t, event_t
 from routilux._core.timer cimport Clock
@@ -22,11 +23,14 @@ ctypedef struct activation_t:
     bint asks                # a Python policy, or key function, has yet to answer
     int slot_index           # immediate: the slot of the item
     lane_t* lane             # of the item; NULL: it has no key
-    PyObject* item           # immediate: the item; owned
+    PyObject* item           # immediate: the item; or the base of all items; owned
     entry_t* entries         # else: what was taken, slot by slot; owned memory
     Py_ssize_t* counts       # else: items of each slot; in the same block
     Py_ssize_t n_entries
     Py_ssize_t cap_entries
+    part_t* parts            # beside entries of typed slots: what of the base; owned memory
+    char* data               # of a typed slot, if act.item has all: where in it
+    Py_ssize_t n             # and how many items
     PyObject* slot_data      # dict that logic gets; owned
     PyObject* message        # policy message; owned
     int failures             # times that it raised so far

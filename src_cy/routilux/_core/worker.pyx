@@ -15,19 +15,12 @@ from enum import Enum
 from routilux._core.platform cimport rlx_lock, rlx_monotonic_ns, rlx_unlock
 from routilux._core.platform cimport rlx_wall_ns, rlx_xdecref
 from routilux._core.failure cimport moment
+from routilux._core.segment cimport new_typed
 from routilux._core.lane cimport lanes_free, lanes_new
 from routilux._core.slot cimport Slot, slot_free
-from routilux._core.status cimport (
-    POLICY_BATCH,
-    POLICY_CALLABLE,
-    POLICY_CUSTOM,
-    POLICY_IMMEDIATE,
-    POLICY_KEYED,
-    POLICY_NONE,
-    STAMP_CLOCK,
-    STAMP_WALL,
-    WORKER_RUNNING,
-)
+from routilux._core.status cimport POLICY_BATCH, POLICY_CALLABLE, POLICY_CUSTOM
+from routilux._core.status cimport POLICY_IMMEDIATE, POLICY_KEYED, POLICY_NONE
+from routilux._core.status cimport STAMP_CLOCK, STAMP_WALL, WORKER_RUNNING
 from routilux._core.routine cimport Node, meter_t
 
 from routilux._core.slot import OVERFLOW_RULES
@@ -149,6 +142,10 @@ cdef class WorkerCore:
                     cell.stamping = STAMP_WALL
                 slot.index = <int>(slot - cell.slots)
                 slot.cell = cell
+                if definition.layout is not None:
+                    slot.typed = new_typed(definition.layout)
+                    slot.cap = -1
+                    cell.n_typed += 1
                 slot += 1
             if cell.policy.kind == POLICY_BATCH and cell.policy.wait_ns:
                 cell.stamping = STAMP_CLOCK
@@ -158,6 +155,7 @@ cdef class WorkerCore:
                 and cell.limit == 1
                 and not node.is_async
                 and not cell.stamping
+                and cell.n_typed == 0
             )
             event += cell.n_events
         return 0
@@ -179,6 +177,7 @@ cdef class WorkerCore:
         for source, event, target, index in self.plan.edges:
             events = &self.cells[<int>source].events[<int>event]
             events.targets[events.n_targets] = self.slot_of(target, index)
+            events.n_typed += events.targets[events.n_targets].typed != NULL
             events.n_targets += 1
         return 0
 

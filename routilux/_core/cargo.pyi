@@ -1,0 +1,6 @@
+"""What an emit hands over to typed slots."""
+
+from typing import final
+
+@final
+class Cargo: ...

@@ -1,0 +1,1 @@
+"""The slot queue; nothing of it is visible to Python."""

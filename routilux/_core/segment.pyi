@@ -1,0 +1,6 @@
+"""The queue of a typed slot."""
+
+from typing import final
+
+@final
+class Chunk: ...

@@ -1,0 +1,1 @@
+"""One emit to all its targets; nothing of it is visible to Python."""

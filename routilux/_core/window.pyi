@@ -1,0 +1,1 @@
+"""What logic gets of typed slots; nothing of it is visible to Python."""
