@@ -6,7 +6,7 @@ BUILT ?= .
 SUFFIX = $(shell $(PYTHON) -c "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))")
 MODULES = $(subst /,.,$(basename $(wildcard routilux/_core/[a-z]*.pyi)))
 
-.PHONY: build trace debug asan ubsan tsan annotate test stress bench lint docs
+.PHONY: build trace debug asan ubsan tsan annotate test stress nightly bench lint docs
 .PHONY: bench-ratios bench-peers bench-metg bench-published bench-free-threaded
 .PHONY: bench-instructions bench-record bench-all bench-report test-all ft-test
 .PHONY: sdist clean
@@ -29,6 +29,11 @@ stress: export ROUTILUX_STRESS_SECONDS ?= 120
 stress: export ROUTILUX_STRESS_POSTS ?= 1000000
 stress:
 	$(PYTHON) -m pytest tests/stress -s
+
+# What is too long for each change: 100,000 simulated flows.
+nightly: export ROUTILUX_SIM_SEEDS ?= 100000
+nightly:
+	$(PYTHON) -m pytest tests/sim -s
 
 bench:
 	$(PYTHON) -m pytest benchmarks --timeout=900 -o faulthandler_timeout=0 \

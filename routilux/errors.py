@@ -27,6 +27,7 @@ __all__ = [
     "QueueFullError",
     "RoutiluxError",
     "SerializationError",
+    "SimulationError",
     "SlotHandlerError",
     "SlotQueueFullError",
     "StateError",
@@ -122,6 +123,15 @@ class SlotQueueFullError(QueueFullError):
 
     Raised into the logic that emits: at once with `overflow="error"`, and with
     `overflow="block"` when the wait could never end (a full cycle).
+    """
+
+
+class SimulationError(RoutiluxError, RuntimeError):
+    """A simulated runtime can't go on.
+
+    Raised by a wait without a timeout that would never end: nothing can move any more,
+    and in a simulation nobody else can come and help. The text names the seed and what
+    holds the jobs.
     """
 
 

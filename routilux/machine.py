@@ -15,9 +15,16 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures.thread import ThreadPoolExecutor
 
-from routilux._core import Control, InlineDriver, ThreadDriver, holders
+from routilux._core import (
+    Control,
+    InlineDriver,
+    SimControl,
+    ThreadDriver,
+    holders,
+)
 from routilux.event_loop import EventLoopThread
 from routilux.flow import Flow
+from routilux.simulation import Interleave, Simulation
 from routilux.worker import WorkerState
 
 __all__ = ["Machine", "check_size"]
@@ -29,6 +36,7 @@ logger = logging.getLogger("routilux")
 LINGER_SECONDS = 1.0
 CLOSED = "Runtime is shut down: it starts no more workers"
 EXIT_SECONDS = 5.0
+SIMULATED_SIZE = 4  # of a simulation's pool when nothing is said: the same everywhere
 
 
 class SharedPool:
@@ -62,14 +70,22 @@ class Machine:
     """
 
     def __init__(
-        self, size: int | None, bound: int, history: int, metered: bool, *, inline: bool
+        self,
+        size: int | None,
+        bound: int,
+        history: int,
+        metered: bool,
+        *,
+        inline: bool,
+        seed: int | None = None,
+        interleave: Interleave = "posts",
+        faults: tuple[str, ...] = (),
     ) -> None:
         shared = size == 0 and not inline
-        pool = size or SharedPool.size
-        self.core = Control(
-            pool, bound, history, metered, 0.0 if shared else LINGER_SECONDS
-        )
-        self._loop = EventLoopThread("routilux-loop", self.core.adopt_loop)
+        pool = size or (SharedPool.size if seed is None else SIMULATED_SIZE)
+        linger = 0.0 if shared else LINGER_SECONDS
+        self.core: Control
+        self.simulation: Simulation | None = None
         self._lock = threading.RLock()  # reentrant: see EventLoopThread
         self._workers: list[WorkerState] = []
         self._flows: list[Flow] = []
@@ -80,19 +96,29 @@ class Machine:
         self._executor: ThreadPoolExecutor | None = None
         self._owns_executor = not shared and not inline
         self._keeper: threading.Thread | None = None
-        self._driver: ThreadDriver | InlineDriver
+        self._driver: ThreadDriver | InlineDriver | None = None
         self._exit_driver: InlineDriver | None = None
-        if inline:
-            self._driver = InlineDriver(self.core, self._loop.spawn)
+        if seed is not None:
+            self.core = SimControl(pool, bound, history, metered, linger)
+            self.simulation = Simulation(self.core, seed, interleave, faults)
+        else:
+            self.core = Control(pool, bound, history, metered, linger)
+        self._loop = EventLoopThread("routilux-loop", self.core.adopt_loop)
+        if self.simulation is not None:
+            pass  # it attached its driver
+        elif inline:
+            self._attach(InlineDriver(self.core, self._loop.spawn))
         else:
             self._executor = (
                 SharedPool.get() if shared else ThreadPoolExecutor(pool, "routilux")
             )
-            self._driver = ThreadDriver(
-                self.core, self._executor.submit, self._loop.spawn
-            )
-        self.core.attach(self._driver)
+            submit = self._executor.submit
+            self._attach(ThreadDriver(self.core, submit, self._loop.spawn))
         MACHINES.add(self)
+
+    def _attach(self, driver: ThreadDriver | InlineDriver) -> None:
+        self._driver = driver
+        self.core.attach(driver)
 
     def start_worker(
         self, flow: Flow, worker_id: str, worker: WorkerState | None = None
@@ -148,6 +174,12 @@ class Machine:
         one_less(None)
         return True
 
+    def draw_id(self) -> str:
+        """Return eight hex digits: at random, or from the seed of a simulation."""
+        if self.simulation is not None:
+            return self.simulation.draw_id()
+        return os.urandom(4).hex()
+
     def workers(self) -> list[WorkerState]:
         """All workers that were ever started, oldest first."""
         with self._lock:
@@ -188,6 +220,8 @@ class Machine:
     def abandon(self) -> None:
         """The Runtime is gone: cancel what is queued and end without waiting."""
         if not self._closed.is_set():
+            if self.simulation is not None:
+                self.simulation.cancel_coroutines()
             self.end(wait=False, timeout=None, cancel_pending=True)
             self._loop.cancel_all()
         self.core.forget()
@@ -247,6 +281,12 @@ class Machine:
         with self._lock:
             if self._closing:
                 return
+        if isinstance(self.core, SimControl):
+            # There is no other thread. What can't end yet, because logic is calling,
+            # ends with the last step.
+            self.core.when_done(self._close)
+            self.core.run_dry()
+            return
         threading.Thread(
             target=self._close_when_done, name="routilux-closer", daemon=True
         ).start()

@@ -10,8 +10,9 @@ shutdown, not once per item.
 from __future__ import annotations
 
 import logging
-import os
+import time
 import weakref
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,13 @@ from routilux.errors import name_hint
 from routilux.flow import Flow
 from routilux.machine import Machine, check_size
 from routilux.monitoring.flow_registry import FlowRegistry
+from routilux.simulation import (
+    Interleave,
+    Simulation,
+    check_faults,
+    check_interleave,
+    check_seed,
+)
 from routilux.streaming import StreamingRuntime
 from routilux.supervision import Supervision
 from routilux.worker import WorkerState
@@ -107,8 +115,15 @@ class Runtime(StreamingRuntime, Supervision):
         max_queue_size: Jobs that may be posted and not yet finished before `post`
             waits. Jobs that only wait below their policy's threshold do not count.
         enable_monitoring: Count and time every activation for `metrics()`.
-        engine: "threads", or "inline": work runs on the thread that waits.
+        engine: "threads"; "inline": work runs on the thread that waits; "sim": it does
+            so in virtual time, in an order that the seed decides.
         job_history: Finished jobs that `get_job` still answers for.
+        seed: For "sim": 0 <= seed < 2**64; None draws one. See `simulation`.
+        interleave: For "sim": where activations may run. "waits": while somebody waits
+            or sleeps; "posts": inside calls of the runtime, too; "logic": and inside
+            logic, wherever it calls the runtime.
+        faults: For "sim": let things go wrong: True, or some of "late", "timer",
+            "clock", "wake", "full" and "memory". The seed decides which do, and when.
 
     Raises:
         TypeError: A parameter has the wrong type; it is named with its value.
@@ -127,8 +142,11 @@ class Runtime(StreamingRuntime, Supervision):
         max_queue_size: int = 1000,
         enable_monitoring: bool = False,
         *,
-        engine: Literal["threads", "inline"] = "threads",
+        engine: Literal["threads", "inline", "sim"] = "threads",
         job_history: int = 10_000,
+        seed: int | None = None,
+        interleave: Interleave = "posts",
+        faults: bool | Iterable[str] = False,
     ) -> None:
         if thread_pool_size is not None:
             check_size("thread_pool_size", thread_pool_size, 0)
@@ -138,8 +156,16 @@ class Runtime(StreamingRuntime, Supervision):
                 )
         check_size("max_queue_size", max_queue_size, 1)
         check_size("job_history", job_history, 0)
-        if engine not in ("threads", "inline"):
-            raise ValueError(f"engine must be 'threads' or 'inline', not {engine!r}")
+        if engine not in ("threads", "inline", "sim"):
+            raise ValueError(
+                f"engine must be 'threads', 'inline' or 'sim', not {engine!r}"
+            )
+        check_interleave(interleave)
+        names = check_faults(faults)
+        if engine != "sim" and (seed is not None or names or interleave != "posts"):
+            raise ValueError(
+                f"seed, interleave and faults are for engine='sim', not for {engine!r}"
+            )
         self.thread_pool_size = thread_pool_size
         self.max_queue_size = max_queue_size
         self.enable_monitoring = bool(enable_monitoring)
@@ -149,7 +175,10 @@ class Runtime(StreamingRuntime, Supervision):
             max_queue_size,
             job_history,
             bool(enable_monitoring),
-            inline=engine == "inline",
+            inline=engine != "threads",
+            seed=check_seed(seed) if engine == "sim" else None,
+            interleave=interleave,
+            faults=names,
         )
         self._attach(self._machine.core)
         self._finalizer = weakref.finalize(self, self._machine.abandon)
@@ -191,7 +220,7 @@ class Runtime(StreamingRuntime, Supervision):
             check_fresh(worker_state, flow)
             worker_id = worker_state.worker_id if worker_id is None else worker_id
         if worker_id is None:
-            worker_id = f"worker_{os.urandom(4).hex()}"
+            worker_id = f"worker_{self._machine.draw_id()}"
         elif not isinstance(worker_id, str) or not worker_id:
             raise TypeError(f"worker_id must be a non-empty str, not {worker_id!r}")
         worker = self._machine.start_worker(flow, worker_id, worker_state)
@@ -206,6 +235,8 @@ class Runtime(StreamingRuntime, Supervision):
         """
         if not isinstance(job_id, str):
             raise TypeError(f"job_id must be a str, not {job_id!r}")
+        if self.simulation is not None:
+            self.simulation.poll()
         return self.core.find_job(str(job_id))
 
     def cancel_job(self, job_id: str) -> bool:
@@ -262,6 +293,25 @@ class Runtime(StreamingRuntime, Supervision):
         """
         self._machine.end(wait=wait, timeout=timeout, cancel_pending=cancel_pending)
         self._forget_last_post()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass.
+
+        With the engine "sim" it is virtual and the flow goes on meanwhile; with the
+        others it is `time.sleep`. Logic has `routilux.clock.sleep` instead.
+
+        Args:
+            seconds: How long, at least.
+        """
+        if self.simulation is None:
+            time.sleep(seconds)
+        else:
+            self.simulation.sleep(seconds)
+
+    @property
+    def simulation(self) -> Simulation | None:
+        """What the engine "sim" drew and did; None with the others."""
+        return self._machine.simulation
 
     def metrics(self) -> RuntimeMetrics:
         """Return a snapshot of all counters; printing it gives a table.

@@ -9,7 +9,6 @@ counters. It is held for single operations, never while code of the user runs.
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -195,7 +194,7 @@ class WorkerState(WorkerCore, Serializable):
             event_name: What happened, in a word.
             data: Facts worth keeping.
         """
-        record = ExecutionRecord(routine_id, event_name, data)
+        record = ExecutionRecord(routine_id, event_name, data, self.now())
         self.updated_at = record.timestamp
         self._history.append(record)
 
@@ -253,7 +252,7 @@ class WorkerState(WorkerCore, Serializable):
         """
         core = self._core()
         if core.pause(self):
-            self.updated_at = now()
+            self.updated_at = self.now()
             point = {"timestamp": self.updated_at.isoformat(), "reason": reason}
             self.pause_points.append(point | {"checkpoint": checkpoint})
         elif self.status != WorkerStatus.PAUSED:
@@ -268,7 +267,7 @@ class WorkerState(WorkerCore, Serializable):
         """
         if not self._core().resume(self):
             return False
-        self.updated_at = now()
+        self.updated_at = self.now()
         with self._lock:
             events, self.deferred_events = self.deferred_events, []
         runtime = self._runtime()
@@ -356,10 +355,12 @@ class WorkerState(WorkerCore, Serializable):
         Raises:
             RuntimeError: Inside logic, which would wait for itself.
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if timeout is None else self.monotonic() + timeout
         while jobs := [job for job in self._core().live_jobs() if self._has(job)]:
             for job in jobs:
-                left = None if end is None else max(0.0, end - time.monotonic())
+                left = (
+                    None if end is None else max(0.0, end - self.monotonic_ns()) / 1e9
+                )
                 if not job.wait(left):
                     return False
         return True

@@ -11,6 +11,7 @@ try:
         immediate_policy,
         time_interval_policy,
     )
+    from routilux._core.audit import audit_core
     from routilux._core.bulk import BulkCore
     from routilux._core.call import Skip
     from routilux._core.control import Control
@@ -18,6 +19,8 @@ try:
     from routilux._core.driver import InlineDriver, ThreadDriver
     from routilux._core.event import Event, RoutineCore
     from routilux._core.failure import JobError
+    from routilux._core.fault import NAMES as FAULTS
+    from routilux._core.fault import FaultDriver
     from routilux._core.frame import (
         get_current_job,
         get_current_job_id,
@@ -33,6 +36,12 @@ try:
     from routilux._core.post import set_post_result
     from routilux._core.report import holders, rows
     from routilux._core.routine import Plan, logic_style
+    from routilux._core.sim import (
+        SimControl,
+        SimDriver,
+        clock_in_logic,
+        sleep_in_logic,
+    )
     from routilux._core.slot import Slot
     from routilux._core.snapshot import (
         Kept,
@@ -53,9 +62,11 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "AskAgain",
+    "FAULTS",
     "BulkCore",
     "Control",
     "Event",
+    "FaultDriver",
     "InlineDriver",
     "JobContext",
     "JobError",
@@ -64,6 +75,8 @@ __all__ = [
     "Plan",
     "Policy",
     "RoutineCore",
+    "SimControl",
+    "SimDriver",
     "Skip",
     "Slot",
     "ThreadDriver",
@@ -71,8 +84,10 @@ __all__ = [
     "WorkerStatus",
     "all_slots_ready_policy",
     "ask_again",
+    "audit_core",
     "batch_size_policy",
     "capture",
+    "clock_in_logic",
     "custom_policy",
     "get_current_job",
     "get_current_job_id",
@@ -91,6 +106,7 @@ __all__ = [
     "say_current_job",
     "set_hooks",
     "set_post_result",
+    "sleep_in_logic",
     "stand_in",
     "time_interval_policy",
     "worker_variable",

@@ -1,7 +1,7 @@
 """What `Machine` asks of a running core."""
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any
 
 from routilux._core.job import JobContext, JobStatus
 from routilux._core.pause import Pause
@@ -11,7 +11,6 @@ from routilux._core.worker import WorkerCore
 from routilux.flow import Flow
 from routilux.worker import WorkerState
 
-@final
 class Control(Pause):
     def add_worker(
         self, worker: WorkerState, flow: Flow, plan: Plan, worker_id: str

@@ -6,7 +6,10 @@ the sentence speaks about threads), and `finish` waits for all jobs or fails the
 """
 
 import logging
+import os
 import threading
+import time
+import zlib
 from concurrent.futures import Future
 
 import pytest
@@ -15,6 +18,8 @@ from routilux import Flow, Routine, Runtime, immediate_policy
 from routilux.monitoring.flow_registry import FlowRegistry
 
 WAIT = 20.0
+SEED = int(os.environ.get("ROUTILUX_SEED", "0"))
+LEVEL = os.environ.get("ROUTILUX_INTERLEAVE", "")
 IMMEDIATE = object()
 
 
@@ -35,7 +40,7 @@ def shared_pool():
     """Say that the process-wide pool, and so its threads, outlives the test."""
 
 
-@pytest.fixture(params=["threads", "inline"])
+@pytest.fixture(params=["threads", "inline", "sim"])
 def engine(request):
     return request.param
 
@@ -49,10 +54,19 @@ def runtimes():
 
 
 @pytest.fixture
-def make_runtime(engine, runtimes):
-    """Start runtimes on the engine of the parameter."""
+def make_runtime(engine, runtimes, request):
+    """Start runtimes on the engine of the parameter.
+
+    A simulation has its seed from the name of the test and ROUTILUX_SEED. Where logic
+    waits for a gate, it may not run inside the calls of the thread that opens the gate.
+    """
+    seed = zlib.crc32(request.node.name.encode()) + SEED
 
     def start(**options):
+        if engine == "sim":
+            options.setdefault("seed", seed)
+            if "gate" in request.fixturenames or LEVEL:
+                options.setdefault("interleave", LEVEL or "waits")
         options.setdefault("thread_pool_size", 4)
         runtimes.append(Runtime(engine=engine, **options))
         return runtimes[-1]
@@ -63,6 +77,17 @@ def make_runtime(engine, runtimes):
 @pytest.fixture
 def runtime(make_runtime):
     return make_runtime()
+
+
+@pytest.fixture
+def now():
+    """Answer the seconds of a runtime's clock; those of a simulation are virtual."""
+
+    def read(runtime):
+        simulation = runtime.simulation
+        return time.monotonic() if simulation is None else simulation.time
+
+    return read
 
 
 @pytest.fixture

@@ -279,8 +279,10 @@ def test_get_job_answers_for_the_last_job_history_finished_jobs(
 ):
     runtime = make_runtime(job_history=2)
     post = poster(runtime, solo(record))
-    jobs = [post() for _ in range(5)]
-    finish(runtime)
+    jobs = []
+    for _ in range(5):
+        jobs.append(post())
+        finish(runtime)
     found = [runtime.get_job(job.job_id) for job in jobs]
     assert found == [None, None, None, *jobs[3:]]
     assert [job.status for job in jobs] == ["completed"] * 5

@@ -100,11 +100,11 @@ def test_base_exception_is_not_retried(threaded, flaky, calls):
     assert (job.status, len(calls)) == ("failed", 1)
 
 
-def test_delay_grows_by_the_backoff(runtime, solo, finish):
+def test_delay_grows_by_the_backoff(runtime, solo, finish, now):
     times = []
 
     def fail(slot_data, policy_message, worker_state):
-        times.append(time.monotonic())
+        times.append(now(runtime))
         raise ValueError
 
     flow = solo(fail)

@@ -94,7 +94,7 @@ def test_non_int_size_is_a_type_error_that_names_parameter_and_value(name, value
 
 
 def test_unknown_engine_is_a_value_error_that_lists_the_engines():
-    with pytest.raises(ValueError, match="'threads' or 'inline', not 'thread'"):
+    with pytest.raises(ValueError, match="'threads', 'inline' or 'sim', not 'thread'"):
         Runtime(engine="thread")
 
 

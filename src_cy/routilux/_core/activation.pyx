@@ -204,7 +204,7 @@ cdef class Policy:
             return dict.fromkeys(counts, self.c.batch)
         routine = next(iter(slots.values())).routine
         key = (getattr(worker_state, "worker_id", None), id(routine))
-        now = time.monotonic_ns()
+        now = int(1e9 * getattr(worker_state, "monotonic", time.monotonic)())
         if now - self.intervals.get(key, -self.c.wait_ns) < self.c.wait_ns:
             return None
         self.intervals[key] = now

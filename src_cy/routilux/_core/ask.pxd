@@ -14,7 +14,7 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1
 cdef int form_group(activation_t* act) except -1
 
 # Takes all that is queued; under the worker's lock.
-cdef void claim_all(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil
+cdef int claim_all(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil
 
 # Why something is flushed, in a word; by FlushKind.
 cdef str cause_of(int flush)

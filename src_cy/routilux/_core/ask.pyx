@@ -10,7 +10,6 @@ when somebody wants what it holds back.
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
-from libc.stdlib cimport malloc
 
 from routilux._core.status cimport (
     FLUSH_NONE,
@@ -19,7 +18,7 @@ from routilux._core.status cimport (
     POLICY_KEYED,
     TIMER_CHECK,
 )
-from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock
+from routilux._core.platform cimport alloc, rlx_incref, rlx_lock, rlx_unlock
 from routilux._core.job cimport owner_t
 from routilux._core.group cimport JobGroup, new_group
 from routilux._core.count cimport hold
@@ -56,7 +55,7 @@ cdef int form_group(activation_t* act) except -1:
     cdef Py_ssize_t i, newest = 0
     if act.owner != NULL or act.n_entries == 0:
         return 0
-    members = <owner_t**>malloc(act.n_entries * sizeof(owner_t*))
+    members = <owner_t**>alloc(act.n_entries * sizeof(owner_t*))
     if members == NULL:
         raise MemoryError("no memory for the jobs of a batch")
     for i in range(act.n_entries):
@@ -106,7 +105,7 @@ cdef bint ask(WorkerCore worker, activation_t* act, Node node) except -1:
     zero(&fx)
     rlx_lock(&worker.lock)
     if yes and act.cell.policy.kind == POLICY_CUSTOM:
-        claim_all(worker, act, &fx)
+        yes = claim_all(worker, act, &fx) == 0
     act.cell.flush_asked = FLUSH_NONE
     if flush != FLUSH_NONE and act.n_entries == 0:
         act.cell.flush_asked = flush        # said no: once is enough
@@ -189,12 +188,13 @@ cdef int point_views(WorkerCore worker, list views, activation_t* act) except -1
     return 0
 
 
-cdef void claim_all(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:
+cdef int claim_all(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:
     cdef int s
     cdef Py_ssize_t i, count
     count = entries_for(act.cell, -1) if act.cell.n_typed else act.cell.total
     if claim_room(act, count, act.cell.n_slots) < 0:
-        return
+        act.cell.stale = False          # no memory: it is asked again
+        return -1
     for s in range(act.cell.n_slots):
         count = act.cell.slots[s].size
         act.counts[s] = count
@@ -205,6 +205,7 @@ cdef void claim_all(WorkerCore worker, activation_t* act, effects_t* fx) noexcep
         for i in range(count):
             take_entry(worker, &act.cell.slots[s], &act.entries[act.n_entries], fx)
             act.n_entries += 1
+    return 0
 
 
 cdef void adopt_oldest(WorkerCore worker, activation_t* act, effects_t* fx) noexcept nogil:

@@ -16,7 +16,7 @@ from routilux._core.status cimport (
     OVERFLOW_BLOCK,
     OVERFLOW_ERROR,
 )
-from routilux._core.platform cimport deadline_of, rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_lock, rlx_unlock
 from routilux._core.job cimport new_job
 from routilux._core.ledger cimport Ledger, effects_t, reserve
 from routilux._core.block cimport Block
@@ -31,6 +31,7 @@ from routilux._core.entry cimport (
     JOB_ENDED,
     NO_ROOM,
     claim_name,
+    deadline_from,
     enter,
     frame_in,
     make_room,
@@ -121,7 +122,7 @@ cdef class BulkCore(RuntimeCore):
             slot if slot_name is None else slot_name,
         )
         target.frame = frame_in(self.core)
-        target.deadline = deadline_of(timeout) if block else 0
+        target.deadline = deadline_from(self.core, timeout) if block else 0
         if target.slot.typed != NULL:
             blocks = blocks_for(worker, target.slot, items, copy)
             items = blocks if jobs == "each" else [blocks] if blocks.n else []

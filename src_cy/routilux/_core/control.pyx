@@ -29,7 +29,6 @@ from routilux._core.platform cimport (
     rlx_lock,
     rlx_store,
     rlx_unlock,
-    rlx_wall_ns,
     rlx_xdecref,
     waiter_free,
     waiter_init,
@@ -41,12 +40,13 @@ from routilux._core.platform cimport (
     wake_chain,
 )
 from routilux._core.failure cimport failure_of
-from routilux._core.job cimport JobContext, owner_t
+from routilux._core.job cimport JobContext, owner_t, wall_ns
 from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport Ledger, call_one, effects_t
 from routilux._core.routine cimport Node, Plan
 from routilux._core.timer cimport timer_t
 from routilux._core.worker cimport WorkerCore
+from routilux._core.layout cimport lay_out
 from routilux._core.settle cimport is_stuck, wake_if_blocked
 from routilux._core.flush cimport flush_cell, flush_cells
 from routilux._core.frame cimport (
@@ -71,7 +71,6 @@ cdef list STATUS = list(JobStatus)      # in the order of the enum JobState
 cdef int64_t LAST_NS = 0x7fffffffffffffff
 
 
-@cython.final
 cdef class Control(Pause):
     """The core of one runtime, as :class:`routilux.Runtime` uses it."""
 
@@ -83,8 +82,15 @@ cdef class Control(Pause):
                 f" {self.workers[worker_id].flow_id!r}"
             )
         worker.flow = flow
-        worker._build(
-            self, self.ledger, self.clock, plan, worker_id, self.pool_size, self.metered
+        lay_out(
+            worker,
+            self,
+            self.ledger,
+            self.clock,
+            plan,
+            worker_id,
+            self.pool_size,
+            self.metered,
         )
         self.workers[worker_id] = worker
         self.newest[plan.flow_id] = worker
@@ -142,7 +148,7 @@ cdef class Control(Pause):
 
     def sleep(self, int kind, JobContext job, timeout):
         cdef waiter_t waiter
-        cdef int64_t deadline = deadline_of(timeout)
+        cdef int64_t deadline = deadline_of(timeout, self.clock.now())
         cdef Ledger ledger = self.ledger
         cdef waiters_t* waiters = &ledger.all_waiters if job is None else &ledger.job_waiters
         cdef bint quiet
@@ -257,6 +263,7 @@ cdef class Control(Pause):
             "phase": self.phase,
             "admitted": self.ledger.admitted,
             "live": self.ledger.live,
+            "wanted": self.ledger.is_wanted(),
             "pumps": self.n_pumps,
             "parked": self.n_parked,
             "runq": self.runq_len,
@@ -374,7 +381,7 @@ cdef class Control(Pause):
         for worker in workers:
             worker.phase = WORKER_STOPPED
             worker.paused = False
-            worker.stopped = rlx_wall_ns()
+            worker.stopped = wall_ns(worker.ident.virtual_wall)
             with cython.critical_section(worker.ident):
                 worker.ident.worker = None
             call_hook("on_worker_stop", (worker.flow, worker, str(worker.status)))

@@ -7,7 +7,7 @@ parked items is out: it does not count for the bound of post(), and when all are
 nothing moves any more. What must happen after the lock goes into the effects.
 """
 
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 
 from routilux._core.status cimport (
     JOB_CANCELLED,
@@ -16,7 +16,7 @@ from routilux._core.status cimport (
     JOB_RUNNING,
     OWNER_JOB,
 )
-from routilux._core.platform cimport rlx_lock, rlx_unlock, rlx_xdecref
+from routilux._core.platform cimport alloc_again, rlx_lock, rlx_unlock, rlx_xdecref
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup
 
@@ -26,7 +26,7 @@ cdef void litter(effects_t* fx, PyObject* obj) noexcept nogil:
     cdef Py_ssize_t cap
     if fx.n_litter == fx.cap_litter:
         cap = 8 if fx.cap_litter == 0 else 2 * fx.cap_litter
-        bigger = <PyObject**>realloc(fx.litter, cap * sizeof(PyObject*))
+        bigger = <PyObject**>alloc_again(fx.litter, cap * sizeof(PyObject*))
         if bigger == NULL:
             return      # out of memory: leaking one reference is the mildest outcome
         fx.litter = bigger

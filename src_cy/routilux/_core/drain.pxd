@@ -4,8 +4,7 @@
 from libc.stdint cimport uint64_t
 
 from routilux._core.status cimport JOB_PENDING, JOB_RUNNING, OWNER_JOB
-from routilux._core.platform cimport rlx_wall_ns
-from routilux._core.job cimport JobContext, owner_t
+from routilux._core.job cimport JobContext, owner_t, wall_ns
 from routilux._core.ledger cimport effects_t
 from routilux._core.lane cimport laned_t
 from routilux._core.routine cimport cell_t
@@ -50,7 +49,7 @@ cdef inline cell_t* place_behind(cell_t* anchor, uint64_t tag) noexcept nogil:
 cdef inline void has_begun(owner_t* owner) noexcept nogil:
     if owner.kind == OWNER_JOB and (<JobContext>owner.obj).state == JOB_PENDING:
         (<JobContext>owner.obj).state = JOB_RUNNING
-        (<JobContext>owner.obj).started = rlx_wall_ns()
+        (<JobContext>owner.obj).started = wall_ns((<JobContext>owner.obj).ident.virtual_wall)
 
 # After an arrival or the end of an activation: puts the cell on the ready list, or
 # parks what is queued and arms the policy's clock. `after`: see push_ready.
@@ -95,6 +94,8 @@ cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil
 
 # Sets act.owner and act.held from act.entries and marks the jobs as running.
 cdef void claim_owner(activation_t* act) noexcept nogil
+
+cdef bint may_move(cell_t* cell) noexcept nogil      # a routine with a key
 
 # Looks again at async routines that are held because a slot that they feed was full.
 cdef void recheck_held(WorkerCore worker, effects_t* fx) noexcept nogil

@@ -9,7 +9,7 @@ parked, which is how the ledger knows that nothing moves any more.
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
-from libc.stdlib cimport malloc, realloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 from routilux._core.status cimport (
@@ -22,7 +22,7 @@ from routilux._core.status cimport (
     POLICY_INTERVAL,
     POLICY_KEYED,
 )
-from routilux._core.platform cimport rlx_load
+from routilux._core.platform cimport alloc, alloc_again, rlx_load
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport litter, unpark
 from routilux._core.slot cimport oldest_stamp_of, slot_take
@@ -32,7 +32,7 @@ from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation
 from routilux._core.portion cimport entries_for, take_portions, take_whole
 from routilux._core.block cimport part_t
-from routilux._core.park cimport park_rest, wake_helper, wake_slot
+from routilux._core.park cimport park_rest, postpone, wake_helper, wake_slot
 
 cdef void recheck(
     WorkerCore worker, cell_t* cell, cell_t* after, effects_t* fx
@@ -244,6 +244,7 @@ cdef bint take__compiled(
     cdef Py_ssize_t i, count
     cdef int s
     cdef int64_t now = 0
+    cdef int partial = FLUSH_NONE
     if cell.policy.kind == POLICY_INTERVAL:
         now = worker.clock.now()
     if policy_fires(&cell.policy, cell.slots, cell.n_slots, cell.total, now):
@@ -251,11 +252,8 @@ cdef bint take__compiled(
             n = cell.policy.batch
         elif cell.policy.kind != POLICY_INTERVAL:
             n = 1
-        if cell.flush == FLUSH_ONCE:
-            cell.flush = FLUSH_NONE
     elif cell.flush and cell.policy.kind == POLICY_BATCH:
-        act.partial = cell.flush
-        cell.flush = FLUSH_NONE
+        partial = cell.flush
     else:
         recheck(worker, cell, worker.ready_tail, fx)   # parks what is there
         return False
@@ -268,7 +266,13 @@ cdef bint take__compiled(
             return True
         count = entries_for(cell, n)
     if claim_room(act, count, cell.n_slots) < 0:
+        free(act.counts)
+        act.counts = NULL
+        postpone(worker, cell, fx)
         return False
+    act.partial = partial
+    if partial or cell.flush == FLUSH_ONCE:
+        cell.flush = FLUSH_NONE
     for s in range(cell.n_slots):
         count = n if n > 0 else cell.slots[s].size
         act.counts[s] = count
@@ -345,14 +349,14 @@ cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil
     cdef part_t* parts
     cdef Py_ssize_t cap = act.n_entries + n
     if act.counts == NULL:
-        act.counts = <Py_ssize_t*>malloc((n_slots + 1) * sizeof(Py_ssize_t))
+        act.counts = <Py_ssize_t*>alloc((n_slots + 1) * sizeof(Py_ssize_t))
         if act.counts == NULL:
             return -1
         memset(act.counts, 0, (n_slots + 1) * sizeof(Py_ssize_t))
     if cap > act.cap_entries:
         if cap < 2 * act.cap_entries:
             cap = 2 * act.cap_entries
-        bigger = <entry_t*>realloc(act.entries, cap * sizeof(entry_t))
+        bigger = <entry_t*>alloc_again(act.entries, cap * sizeof(entry_t))
         if bigger == NULL:
             return -1
         act.entries = bigger

@@ -3,6 +3,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
+from routilux._core.platform cimport deadline_of
 from routilux._core.job cimport JobContext
 from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.slot cimport slot_t
@@ -19,6 +20,10 @@ cdef enum:
     JOB_ENDED
     GONE             # the worker was stopped
     NO_MEMORY
+
+# When a timeout in seconds ends, by the runtime's clock; -1: never.
+cdef inline int64_t deadline_from(Control core, object timeout) except? -2:
+    return -1 if timeout is None else deadline_of(timeout, core.clock.now())
 
 # The frame of logic that runs on this thread for this runtime; NULL: none.
 cdef frame_t* frame_in(Control core) noexcept

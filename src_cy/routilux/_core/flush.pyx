@@ -12,9 +12,9 @@ from routilux._core.status cimport (
     POLICY_INTERVAL,
 )
 from cpython.object cimport PyObject
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
-from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
+from routilux._core.platform cimport alloc, rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.group cimport JobGroup, jobs_of
 from routilux._core.segment cimport segment_at
@@ -95,6 +95,8 @@ cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx
         if oldest + cell.policy.wait_ns <= now and not cell.flush:
             cell.flush = FLUSH_ONCE
     recheck(worker, cell, worker.ready_tail, fx)
+    if not cell.ready and worker.ledger.admitted == 0 and worker.ledger.is_wanted():
+        fx.quiet = True         # who looked before counted on this timer
 
 
 cdef void resume(
@@ -120,20 +122,23 @@ cdef tuple parked_in(WorkerCore worker):
     cdef slot_t* slot
     cdef Py_ssize_t i, k, n
     cdef PyObject** owners
+    cdef PyObject* few[64]
     cdef dict found = {}
     for i in range(worker.n_slots):
         slot = &worker.slots[i]
         n = slot.parked + slot.laned
-        owners = <PyObject**>malloc((n + 1) * sizeof(PyObject*))
+        owners = <PyObject**>alloc((n + 1) * sizeof(PyObject*))
         if owners == NULL:
-            raise MemoryError()
+            owners = few            # the others come next time
+            n = min(n, 64)
         rlx_lock(&worker.lock)
         n = list_parked(slot, owners, n)
         rlx_unlock(&worker.lock)
         for k in range(n):
             note_parked(found, owners[k], slot)
             rlx_xdecref(owners[k])
-        free(owners)
+        if owners != few:
+            free(owners)
     return list(found), list(found.values())
 
 

@@ -4,6 +4,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from routilux._core.platform cimport rlx_wall_ns
+
 # Guarded by the lock of the worker that the job belongs to.
 ctypedef struct owner_t:
     PyObject* obj        # the JobContext or JobGroup around this struct; set once
@@ -22,8 +24,13 @@ cdef class Ident:
     cdef str prefix                  # of the ids of jobs that were not named; set once
     cdef object worker               # WorkerCore until the runtime is gone, then None
     cdef object engine               # Engine, or what a job without a runtime asks; set once
+    cdef int64_t* virtual_wall       # the engine's clock in a simulation, else NULL; set once
     cdef int64_t n_completed         # jobs that ended so; guarded by the ledger's lock
     cdef int64_t n_failed            # likewise
+
+# Wall clock, ns: the real one, or that of a simulation.
+cdef inline int64_t wall_ns(int64_t* virtual_wall) noexcept nogil:
+    return rlx_wall_ns() if virtual_wall == NULL else virtual_wall[0]
 
 # Thread-safety: counts and state change under the worker's lock; `ended`, `has_waiters`
 # and the links under the ledger's lock; the lazy objects under a critical section.

@@ -22,7 +22,6 @@ from routilux._core.platform cimport (
     rlx_lock,
     rlx_lock_t,
     rlx_unlock,
-    rlx_wall_ns,
 )
 from routilux._core.failure cimport moment
 
@@ -58,6 +57,9 @@ cdef class Ident:
         self.prefix = prefix
         self.worker = worker
         self.engine = engine
+
+    def now(self):
+        return wall_ns(self.virtual_wall)
 
 
 # The freelist keeps a burst's memory warm: 8 ns less a job (off on free-threaded builds).
@@ -154,6 +156,8 @@ cdef class JobContext:
 
     @property
     def data(self):
+        if self.ident.virtual_wall != NULL:
+            self.ident.engine.preempt()     # another routine may be at it
         self.show()
         with cython.critical_section(self):
             if self._data is None:
@@ -227,7 +231,7 @@ cdef class JobContext:
         """
         self.trace_log.append(
             {
-                "timestamp": datetime.now(timezone.utc).isoformat(),
+                "timestamp": moment(self.ident.now()).isoformat(),
                 "routine_id": routine_id,
                 "action": action,
                 "details": {} if details is None else details,
@@ -392,5 +396,5 @@ cdef JobContext new_job(Ident ident, object job_id):
     job.own.kind = OWNER_JOB
     job.ident = ident
     job._id = job_id
-    job.created = rlx_wall_ns()
+    job.created = wall_ns(ident.virtual_wall)
     return job

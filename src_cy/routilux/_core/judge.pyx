@@ -77,9 +77,9 @@ cdef int judge__policy(WorkerCore worker, activation_t* act, BaseException error
         return judge__key(worker, act, error)
     zero(&fx)
     rlx_lock(&worker.lock)
-    act.asks = act.cell.asking = False
-    if act.owner == NULL:
+    if act.asks and act.owner == NULL:
         claim_all(worker, act, &fx)
+    act.asks = act.cell.asking = False
     rlx_unlock(&worker.lock)
     (<Engine>worker.engine).apply(worker, &fx)
     return fail_all(worker, act, error)

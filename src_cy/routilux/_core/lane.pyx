@@ -8,9 +8,10 @@ order of arrival, and that a key which has neither items nor an activation takes
 memory.
 """
 
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
-from routilux._core.platform cimport rlx_incref, rlx_xdecref
+from routilux._core.platform cimport alloc, rlx_incref, rlx_xdecref
 from routilux._core.count cimport litter
 from routilux._core.slot cimport slot_take
 
@@ -81,9 +82,10 @@ cdef lane_t* lane_new(lanes_t* lanes, PyObject* key, Py_hash_t hash) noexcept no
     cdef lane_t** bucket
     if lanes.n_lanes >= lanes.n_buckets:
         grow(lanes)
-    lane = <lane_t*>calloc(1, sizeof(lane_t))
+    lane = <lane_t*>alloc(sizeof(lane_t))
     if lane == NULL:
         return NULL
+    memset(lane, 0, sizeof(lane_t))
     rlx_incref(key)
     lane.key = key
     lane.hash = hash
@@ -98,11 +100,12 @@ cdef void grow(lanes_t* lanes) noexcept nogil:
     # Without memory the chains get longer, no more than that.
     cdef Py_ssize_t i, n = lanes.n_buckets
     cdef lane_t** old = lanes.buckets
-    cdef lane_t** bigger = <lane_t**>calloc(2 * n, sizeof(lane_t*))
+    cdef lane_t** bigger = <lane_t**>alloc(2 * n * sizeof(lane_t*))
     cdef lane_t** bucket
     cdef lane_t* lane
     if bigger == NULL:
         return
+    memset(bigger, 0, 2 * n * sizeof(lane_t*))
     lanes.buckets = bigger
     lanes.n_buckets = 2 * n
     for i in range(n):
@@ -155,7 +158,7 @@ cdef int lane_put(
     lanes_t* lanes, lane_t* lane, PyObject* key, Py_hash_t hash, slot_t* slot
 ) noexcept nogil:
     cdef column_t* column = &lanes.columns[slot.index]
-    cdef laned_t* laned = <laned_t*>malloc(sizeof(laned_t))
+    cdef laned_t* laned = <laned_t*>alloc(sizeof(laned_t))
     if laned == NULL:
         return -1
     if lane == NULL:

@@ -10,6 +10,7 @@ import os
 
 cimport cython
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from routilux._core.status cimport (
     JOB_CANCELLED,
@@ -17,14 +18,16 @@ from routilux._core.status cimport (
     JOB_FAILED,
 )
 from routilux._core.platform cimport (
+    alloc,
     rlx_incref,
     rlx_lock,
     rlx_unlock,
-    rlx_wall_ns,
     rlx_xdecref,
     waiter_pick,
 )
 import logging
+
+from routilux._core.job cimport wall_ns
 
 from routilux._core.job import JobError
 
@@ -73,9 +76,10 @@ cdef class Ledger:
         cdef PyObject* job
         cdef PyObject* following
         cdef Py_ssize_t i, n = 2 * self.n_buckets
-        bigger = <PyObject**>calloc(n, sizeof(PyObject*))
+        bigger = <PyObject**>alloc(n * sizeof(PyObject*))
         if bigger == NULL:
             raise MemoryError("no memory for the table of jobs")
+        memset(bigger, 0, n * sizeof(PyObject*))
         rlx_lock(&self.lock)
         old = bigger
         if n == 2 * self.n_buckets:
@@ -176,7 +180,7 @@ cdef class Ledger:
         while owner != NULL:
             following = owner.link
             job = <JobContext>owner.obj
-            job.completed = rlx_wall_ns()
+            job.completed = wall_ns(job.ident.virtual_wall)
             if job.state == JOB_CANCELLED and job._error is None:
                 describe_drop(job, fx)
             evicted = NULL
@@ -265,7 +269,7 @@ cdef class Ledger:
         cdef Py_ssize_t i, n = 0, cap
         rlx_lock(&self.lock)
         cap = self.live
-        snapshot = <PyObject**>calloc(cap + 1, sizeof(PyObject*))
+        snapshot = <PyObject**>alloc((cap + 1) * sizeof(PyObject*))
         if snapshot != NULL:
             for i in range(self.n_buckets):
                 job = self.buckets[i]

@@ -18,6 +18,9 @@ from routilux._core.slot cimport oldest_stamp_of, slot_at
 from routilux._core.portion cimport park_portions
 
 
+cdef int64_t POSTPONED_NS = 10000000
+
+
 cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil:
     cdef slot_t* slot
     cdef int i
@@ -39,13 +42,25 @@ cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nog
         when = cell.policy.last_ns + cell.policy.wait_ns
     else:
         when = oldest_stamp(cell) + cell.policy.wait_ns
-    i = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
-    if i >= 0:
-        rlx_incref(<PyObject*>worker)
-        cell.timed = True
-        worker.timers += 1
-        if i:
-            fx.nudge = True
+    set_clock(worker, cell, when, fx)
+
+
+cdef void set_clock(
+    WorkerCore worker, cell_t* cell, int64_t when, effects_t* fx
+) noexcept nogil:
+    cdef int first = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
+    if first < 0:
+        return                  # never: the clock keeps a place for every cell
+    rlx_incref(<PyObject*>worker)
+    cell.timed = True
+    worker.timers += 1
+    if first:
+        fx.nudge = True
+
+
+cdef void postpone(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil:
+    if not cell.timed:
+        set_clock(worker, cell, worker.clock.now() + POSTPONED_NS, fx)
 
 
 cdef void park_lanes(WorkerCore worker, cell_t* cell, int index, effects_t* fx) noexcept nogil:

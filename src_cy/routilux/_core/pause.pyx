@@ -15,14 +15,13 @@ from routilux._core.platform cimport (
     rlx_load,
     rlx_lock,
     rlx_unlock,
-    rlx_wall_ns,
     waiter_free,
     waiter_init,
     waiter_link,
     waiter_pick,
     waiter_t,
 )
-from routilux._core.job cimport JobContext
+from routilux._core.job cimport JobContext, wall_ns
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
 from routilux._core.drain cimport push_ready, recheck, unlink_ready
@@ -44,7 +43,7 @@ cdef class Pause(Quiet):
     def wait_idle(self, WorkerCore worker, timeout):
         """Sleep until no activation of the worker executes; False at the timeout."""
         self.check_outside("waiting for a paused worker")
-        return self.await_idle(worker, deadline_of(timeout))
+        return self.await_idle(worker, deadline_of(timeout, self.clock.now()))
 
     cdef bint pause_c(self, WorkerCore worker) except -1:
         cdef effects_t fx
@@ -140,7 +139,7 @@ cdef class Pause(Quiet):
         first = worker.phase == WORKER_RUNNING
         if first:
             worker.phase = WORKER_STOPPED
-            worker.stopped = rlx_wall_ns()
+            worker.stopped = wall_ns(worker.ident.virtual_wall)
         rlx_unlock(&worker.lock)
         if not first:
             return False

@@ -12,7 +12,6 @@ from routilux._core.status cimport ENGINE_OPEN
 from routilux._core.platform cimport (
     WAIT_ROOM,
     rlx_lock,
-    rlx_monotonic_ns,
     rlx_unlock,
     waiter_free,
     waiter_init,
@@ -105,7 +104,7 @@ cdef bint await_slot__outside(
 ) except -1:
     # Logic of one worker posts to a full slot of another, which may be doing the same.
     # No lock covers both, so it looks again from time to time whether anything moves.
-    cdef int64_t until = rlx_monotonic_ns() + LOOK_AGAIN_NS
+    cdef int64_t until = core.clock.now() + LOOK_AGAIN_NS
     cdef int result
     if deadline >= 0 and deadline < until:
         until = deadline
@@ -120,6 +119,6 @@ cdef bint await_slot__outside(
         rlx_lock(&mine.lock)
         mine.blocked_outside -= 1
         rlx_unlock(&mine.lock)
-    if deadline >= 0 and rlx_monotonic_ns() >= deadline:
+    if deadline >= 0 and core.clock.now() >= deadline:
         raise slot_full(worker, slot, "nothing was posted within the timeout")
     return result == AWAIT_OVER

@@ -33,6 +33,12 @@ cdef extern from "pythread.h" nogil:
     void PyThread_release_lock(PyThread_type_lock lock)
     unsigned long PyThread_get_thread_ident()
 
+# Memory for what grows at run time. A simulation may have it refused; what they return
+# is given back with free().
+cdef void* alloc(size_t size) noexcept nogil
+cdef void* alloc_again(void* block, size_t size) noexcept nogil
+cdef void set_alloc_fails(bint (*fails)() noexcept nogil) noexcept
+
 # How a waiter is woken that is no thread (see room.pyx); no lock held.
 ctypedef struct waiter_t
 ctypedef void (*ring_t)(waiter_t* waiter) noexcept nogil
@@ -87,4 +93,4 @@ cdef bint waiter_sleep(
 # The parts of waiter_sleep, for a driver that serves between them.
 cdef bint waiter_nap(waiter_t* waiter, int64_t deadline) except -1
 cdef bint waiter_leave(waiters_t* waiters, waiter_t* waiter, rlx_lock_t* lock) noexcept
-cdef int64_t deadline_of(object timeout) except? -2
+cdef int64_t deadline_of(object timeout, int64_t now) except? -2

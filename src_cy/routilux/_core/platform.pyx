@@ -10,6 +10,7 @@ end the sleep with the exception that the signal handler raised.
 import os
 
 from cpython.exc cimport PyErr_CheckSignals
+from libc.stdlib cimport realloc
 
 cdef extern from "rlx_platform.h" nogil:
     bint rlx_spin(PyThread_type_lock bell, int64_t* pulse)
@@ -22,6 +23,25 @@ else:
 cdef long long FOREVER_US = -1
 cdef int ACQUIRED = 1
 cdef int INTERRUPTED = 2
+
+
+cdef bint (*ALLOC_FAILS)() noexcept nogil
+ALLOC_FAILS = NULL
+
+
+cdef void* alloc(size_t size) noexcept nogil:
+    return alloc_again(NULL, size)
+
+
+cdef void* alloc_again(void* block, size_t size) noexcept nogil:
+    if ALLOC_FAILS != NULL and ALLOC_FAILS():
+        return NULL
+    return realloc(block, size)
+
+
+cdef void set_alloc_fails(bint (*fails)() noexcept nogil) noexcept:
+    global ALLOC_FAILS
+    ALLOC_FAILS = fails
 
 
 cdef int waiter_init(waiter_t* waiter, int kind, void* target) except -1:
@@ -147,8 +167,8 @@ cdef bint waiter_leave(waiters_t* waiters, waiter_t* waiter, rlx_lock_t* lock) n
     return woken
 
 
-cdef int64_t deadline_of(object timeout) except? -2:
-    # Seconds (None: forever) to a point of the monotonic clock, in ns (-1: forever).
+cdef int64_t deadline_of(object timeout, int64_t now) except? -2:
+    # Seconds (None: forever) to a point of the clock that says `now`, ns (-1: forever).
     cdef double seconds
     if timeout is None:
         return -1
@@ -161,4 +181,4 @@ cdef int64_t deadline_of(object timeout) except? -2:
         return -1
     if seconds < 0:
         seconds = 0
-    return rlx_monotonic_ns() + <int64_t>(seconds * 1e9)
+    return now + <int64_t>(seconds * 1e9)

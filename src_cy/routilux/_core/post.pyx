@@ -11,7 +11,6 @@ from libc.stdint cimport int64_t
 from routilux._core.status cimport ENGINE_OPEN, OVERFLOW_ERROR
 from routilux._core.platform cimport (
     RLX_FREE_THREADED,
-    deadline_of,
     rlx_add_method,
     rlx_xdecref,
 )
@@ -21,7 +20,7 @@ from routilux._core.slot cimport slot_has_room
 from routilux._core.portion cimport block_for
 from routilux._core.route cimport slot_full
 from routilux._core.room cimport bell_for_place, bell_for_slot
-from routilux._core.entry cimport enter
+from routilux._core.entry cimport deadline_from, enter
 
 from routilux.errors import WorkerNotRunningError, name_hint
 
@@ -180,7 +179,7 @@ cdef class RuntimeCore:
         if worker_id is None and type(flow_id) is str and where.typed == NULL:
             self.remember_way(flow_id, routine_id, slot, worker, where)
         return post_item(
-            self, worker, where, data, job, deadline_of(timeout) if block else 0
+            self, worker, where, data, job, deadline_from(self.core, timeout) if block else 0
         )
 
     cdef int remember_way(

@@ -17,7 +17,6 @@ from routilux._core.status cimport OUTCOME_ASIDE, OUTCOME_OK
 from routilux._core.platform cimport (
     rlx_load,
     rlx_lock,
-    rlx_monotonic_ns,
     rlx_store,
     rlx_unlock,
 )
@@ -87,7 +86,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         end(engine, pump)
         rlx_lock(&worker.lock)
         if act.began and outcome != OUTCOME_ASIDE:
-            now = rlx_monotonic_ns()
+            now = engine.clock.now()
             measure(act, now)
         if outcome != OUTCOME_OK or not settle_straight(
             worker, act, frame.anchor, &fx
@@ -130,7 +129,7 @@ cdef inline int64_t begin(
     if pump != NULL:
         pump.cell = act.cell
     if act.cell.meter != NULL:
-        act.began = now or rlx_monotonic_ns()
+        act.began = now or engine.clock.now()
     return 0
 
 

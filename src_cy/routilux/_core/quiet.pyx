@@ -6,8 +6,6 @@ shutdown, what no policy will ever take is given up, with its slot named. Cancel
 many jobs costs one pass over the queues of a worker, not one for each.
 """
 
-from libc.stdlib cimport free
-
 from routilux._core.status cimport FLUSH_ALL, FLUSH_LAST, JOB_CANCELLED, TIMER_RETRY
 from routilux._core.platform cimport (
     rlx_load,
@@ -133,10 +131,11 @@ cdef class Quiet(Engine):
         cdef Clock clock = self.clock
         cdef timer_t* timers
         cdef WorkerCore worker
-        cdef Py_ssize_t i, n
+        cdef Py_ssize_t i, n, cap
         rlx_lock(&clock.lock)
         timers = clock.heap
         n = clock.size
+        cap = clock.cap
         clock.heap = NULL
         clock.size = clock.cap = 0
         rlx_unlock(&clock.lock)
@@ -147,9 +146,6 @@ cdef class Quiet(Engine):
                 if is_dead((<Activation>timers[i].activation).c.owner):
                     timers[i].when = 0
                 rlx_unlock(&worker.lock)
-            clock.arm(
-                timers[i].when, timers[i].kind, timers[i].worker, timers[i].cell, timers[i].activation
-            )
-        free(timers)
+        clock.put_back(timers, n, cap)
         self.driver.nudge()
         return 0

@@ -6,16 +6,17 @@ idle workers cost nothing. It promises first in, first out, and never more than
 `max_queue_length` items; what happens at the bound is the overflow rule's business.
 """
 
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free
+from libc.string cimport memset
 
-from routilux._core.platform cimport rlx_xdecref
+from routilux._core.platform cimport alloc, rlx_xdecref
 from routilux._core.segment cimport free_typed
 
 
 cdef int slot_grow(slot_t* slot) noexcept nogil:
     cdef Py_ssize_t cap = 8 if slot.cap == 0 else 2 * slot.cap
     cdef Py_ssize_t i
-    cdef entry_t* ring = <entry_t*>malloc(cap * sizeof(entry_t))
+    cdef entry_t* ring = <entry_t*>alloc(cap * sizeof(entry_t))
     if ring == NULL or (slot.keeps_sources and grow_sources(slot, cap) < 0):
         free(ring)
         return -1
@@ -29,10 +30,11 @@ cdef int slot_grow(slot_t* slot) noexcept nogil:
 
 
 cdef int grow_sources(slot_t* slot, Py_ssize_t cap) noexcept nogil:
-    cdef PyObject** sources = <PyObject**>calloc(cap, sizeof(PyObject*))
+    cdef PyObject** sources = <PyObject**>alloc(cap * sizeof(PyObject*))
     cdef Py_ssize_t i
     if sources == NULL:
         return -1
+    memset(sources, 0, cap * sizeof(PyObject*))
     for i in range(slot.size):
         sources[i] = slot.sources[(slot.head + i) & (slot.cap - 1)]
     free(slot.sources)

@@ -31,9 +31,7 @@ from routilux._core.platform cimport (
     WAIT_SLOT,
     rlx_incref,
     rlx_lock,
-    rlx_monotonic_ns,
     rlx_unlock,
-    rlx_wall_ns,
     waiter_free,
     waiter_init,
     waiter_link,
@@ -41,6 +39,7 @@ from routilux._core.platform cimport (
     waiter_t,
     wake_chain,
 )
+from routilux._core.job cimport wall_ns
 from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, release
 from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
@@ -216,7 +215,7 @@ cdef int put__timed(
 ) noexcept nogil:
     # For a cell whose stamps are times, and a slot that remembers who emitted.
     cdef cell_t* cell = <cell_t*>slot.cell
-    cdef uint64_t stamp = <uint64_t>rlx_wall_ns()
+    cdef uint64_t stamp = <uint64_t>wall_ns(worker.ident.virtual_wall)
     cdef PyObject* name = NULL
     if cell.stamping == STAMP_CLOCK:
         stamp = <uint64_t>worker.clock.now()
@@ -335,6 +334,7 @@ cdef int await_room(
             and is_stuck(worker, frame != NULL)
             and worker.ledger.is_wanted()
             and not cell.held
+            and cell.running < cell.limit
         ):
             # Somebody waits and this batch is all that could move: it goes partial.
             flush_cell(worker, cell, FLUSH_ALL, &fx)
@@ -363,7 +363,7 @@ cdef int await_room(
             return AWAIT_AGAIN
         if deep or forbidden:
             # Other threads of the pool may run what this one should not.
-            until = rlx_monotonic_ns() + RELIEF_NS
+            until = engine.clock.now() + RELIEF_NS
             if 0 <= deadline < until:
                 until = deadline
         if engine.driver.block(&worker.slot_waiters, &waiter, &worker.lock, until):
@@ -373,4 +373,9 @@ cdef int await_room(
     if forbidden:
         help_once(worker, NULL, True)
         return AWAIT_AGAIN
-    return AWAIT_OVER if deep else AWAIT_TIMEOUT
+    if deep or deadline >= 0:
+        return AWAIT_OVER if deep else AWAIT_TIMEOUT
+    # The driver can't wait: who could make room lies suspended below on its one thread.
+    if frame != NULL and cell.rank <= frame.act.cell.rank:
+        raise slot_full(worker, slot, "a cycle of full slots, on one thread")
+    return AWAIT_OVER

@@ -17,8 +17,7 @@ ctypedef struct event_t:
 
 # Counters of a cell, allocated only with enable_monitoring. Guarded by the worker's lock.
 ctypedef struct meter_t:
-    int64_t activations
-    int64_t failures
+    int64_t activations, failures
     int64_t retries
     int64_t items_in
     int64_t items_out
@@ -49,6 +48,7 @@ ctypedef struct cell_t:
     bint held                # async logic: not run while a slot that it feeds is full
     bint timed               # a TIMER_CHECK is pending
     bint warned, logged      # the starvation warning was given; a failure was logged
+    bint sleepy              # its logic may sleep; for a simulation, see choose.pyx
     cell_t* next             # ready list
     cell_t* prev
     uint64_t tag             # activation that pushed it to the ready list

@@ -19,7 +19,6 @@ from routilux._core.status cimport (
 from routilux._core.platform cimport (
     rlx_load,
     rlx_log2,
-    rlx_monotonic_ns,
     rlx_xdecref,
     waiter_pick,
     waiter_t,
@@ -46,7 +45,7 @@ cdef void settle(
     if act.lane != NULL:
         lane_end(cell.lanes, act.lane, fx)
     if act.began:
-        measure(act, rlx_monotonic_ns())
+        measure(act, worker.clock.now())
     if act.owner != NULL:
         release(worker.ledger, act.owner, act.held, fx)
     else:

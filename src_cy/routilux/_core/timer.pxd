@@ -19,15 +19,24 @@ cdef class Clock:
     cdef timer_t* heap               # a binary heap, earliest first
     cdef Py_ssize_t size
     cdef Py_ssize_t cap
+    cdef Py_ssize_t reserved         # places that only TIMER_CHECK may take
     cdef int64_t armed               # timers ever armed
     cdef int64_t next_ns             # when the earliest is due, -1: none; read without lock
     cdef bint is_virtual             # set once: time stands still unless `virtual_ns` moves
-    cdef int64_t virtual_ns
+    cdef int64_t virtual_ns          # changed by `pass_to` alone
+    cdef int64_t virtual_wall_ns     # what a wall clock shows meanwhile
 
     cdef int64_t now(self) noexcept nogil
+    cdef void start(self, int64_t wall_ns) noexcept      # to be virtual, before any use
+    cdef void pass_to(self, int64_t when) noexcept nogil # virtual time, never backwards
     # Takes over one reference of worker and activation, unless the answer is -1.
     # -1: no memory; 1: it is the new earliest, the driver must hear of it; else 0.
     cdef int arm(
         self, int64_t when, int kind, PyObject* worker, void* cell, PyObject* activation
     ) noexcept nogil
+    # Every cell has one TIMER_CHECK at most: with a place kept for it, arming it can't fail.
+    cdef int reserve(self, Py_ssize_t n) noexcept nogil
+    cdef int make_room(self, Py_ssize_t n) noexcept nogil
+    # Gives back what was taken out of `heap`, `size` and `cap` to be changed.
+    cdef void put_back(self, timer_t* heap, Py_ssize_t size, Py_ssize_t cap) noexcept nogil
     cdef bint pop_due(self, int64_t now, timer_t* out) noexcept nogil

@@ -6,18 +6,19 @@ what anybody else consumes is settled at once, so its job can end.
 """
 
 cimport cython
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from libc.stdint cimport uint64_t
 
 from routilux._core.status cimport STAMP_ORDER, STAMP_WALL
 from routilux._core.platform cimport (
+    alloc,
     rlx_incref,
     rlx_lock,
     rlx_unlock,
-    rlx_wall_ns,
     rlx_xdecref,
 )
+from routilux._core.job cimport wall_ns
 from routilux._core.ledger cimport effects_t
 from routilux._core.count cimport release
 from routilux._core.block cimport part_t
@@ -90,7 +91,7 @@ cdef class QueueView(Slot):
         cdef Py_ssize_t i, n = 0, most = len(self)
         if lanes == NULL:
             return Slot.peek_all_new(self)
-        found = <PyObject**>malloc((most + 1) * sizeof(PyObject*))
+        found = <PyObject**>alloc((most + 1) * sizeof(PyObject*))
         if found == NULL:
             raise MemoryError()
         rlx_lock(self.lock)
@@ -127,7 +128,7 @@ cdef class QueueView(Slot):
         if cell.stamping == STAMP_WALL:
             return <int64_t>stamp
         if self.offset == 0:        # once a view, or equal clocks would seem to jitter
-            self.offset = rlx_wall_ns() - self.worker.clock.now()
+            self.offset = wall_ns(self.worker.ident.virtual_wall) - self.worker.clock.now()
         return self.offset + <int64_t>stamp
 
     def enqueue(self, data, emitted_from="", emitted_at=None):

@@ -69,6 +69,7 @@ cdef class WorkerCore:
     cdef Py_ssize_t n_held           # cells that are held
     cdef Py_ssize_t n_crowded        # slots that hold more than their bound
     cdef readonly object flow        # set once
+    cdef uint64_t number             # in the order of exec(), for a simulation; set once
     cdef int64_t n_dropped           # items dropped with their jobs
     cdef int64_t in_runq             # guarded by the engine's lock; also read without
     cdef PyObject* run_next          # guarded by the engine's lock: link of its run queue
@@ -82,11 +83,14 @@ cdef class WorkerCore:
     cdef dict posters                # other threads -> their last job's id
     cdef object last_job_id          # of poster, when it was named by the user
 
-    cdef int build_cells(self, int pool_size, bint metered) except -1
-    cdef int build_routes(self) except -1
+    cdef bint is_simulated(self) noexcept
     cdef object posted_id(self)
     cdef slot_t* slot_of(self, int cell, int slot) noexcept nogil
     cdef void remember_post(self, uint64_t seq, object named)
+
+# Makes the calling thread another one for remember_post; returns which it was. For a
+# simulation, whose pumps share a thread.
+cdef uint64_t pose_as(uint64_t number) noexcept nogil
 
 # The worker of a job; None when its runtime is gone.
 cdef WorkerCore worker_of(Ident ident)

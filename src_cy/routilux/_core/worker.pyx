@@ -8,22 +8,17 @@ that the cells of one worker share nothing with those of another, of the same fl
 
 cimport cython
 from libc.stdint cimport uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 
 from enum import Enum
 
 from routilux._core.platform cimport rlx_lock, rlx_monotonic_ns, rlx_unlock
 from routilux._core.platform cimport rlx_wall_ns, rlx_xdecref
 from routilux._core.failure cimport moment
-from routilux._core.segment cimport new_typed
-from routilux._core.lane cimport lanes_free, lanes_new
-from routilux._core.slot cimport Slot, slot_free
-from routilux._core.status cimport POLICY_BATCH, POLICY_CALLABLE, POLICY_CUSTOM
-from routilux._core.status cimport POLICY_IMMEDIATE, POLICY_KEYED, POLICY_NONE
-from routilux._core.status cimport STAMP_CLOCK, STAMP_WALL, WORKER_RUNNING
-from routilux._core.routine cimport Node, meter_t
+from routilux._core.lane cimport lanes_free
+from routilux._core.slot cimport slot_free
+from routilux._core.routine cimport Node
 
-from routilux._core.slot import OVERFLOW_RULES
 from routilux.errors import name_hint
 
 
@@ -49,13 +44,23 @@ cdef extern from *:
         if (rlx_this_thread == 0) rlx_this_thread = rlx_next(&rlx_last_thread);
         return rlx_this_thread;
     }
+    static inline uint64_t rlx_pose_as(uint64_t number) {
+        uint64_t before = rlx_this_thread;
+        rlx_this_thread = number;
+        return before;
+    }
     """
     uint64_t rlx_thread_number()
+    uint64_t rlx_pose_as(uint64_t number) nogil
 
 cdef enum:
     MAX_POSTERS = 256        # threads whose last post is remembered
 
 cdef list STATUS = list(WorkerStatus)    # in the order of the enum WorkerPhase
+
+
+cdef uint64_t pose_as(uint64_t number) noexcept nogil:
+    return rlx_pose_as(number)
 
 
 cdef WorkerCore worker_of(Ident ident):
@@ -79,107 +84,6 @@ cdef class WorkerCore:
     def _introduce(self, str worker_id not None, str flow_id not None):
         """Name a worker that was made by hand, until a runtime starts it."""
         self.ident = Ident(worker_id, flow_id, "", None, None)
-
-    def _build(
-        self, engine, Ledger ledger, Clock clock, Plan plan, str worker_id, int pool_size, bint metered
-    ):
-        """Allocate the cells of a plan. The engine calls it once, before anything else."""
-        if self.plan is not None:
-            raise ValueError(f"{self!r} was started before; make or load another WorkerState")
-        self.engine = engine
-        self.ledger = ledger
-        self.clock = clock
-        self.plan = plan
-        self.ident = Ident(worker_id, plan.flow_id, ledger.prefix, self, engine)
-        self.cells = <cell_t*>calloc(len(plan.nodes) + 1, sizeof(cell_t))
-        self.slots = <slot_t*>calloc(plan.n_slots + 1, sizeof(slot_t))
-        self.events = <event_t*>calloc(plan.n_events + 1, sizeof(event_t))
-        self.targets = <slot_t**>calloc(len(plan.edges) + 1, sizeof(slot_t*))
-        if not (self.cells and self.slots and self.events and self.targets):
-            raise MemoryError("no memory for the queues of a worker")
-        self.n_cells = len(plan.nodes)
-        self.n_slots = plan.n_slots
-        self.build_cells(pool_size, metered)
-        self.build_routes()
-        self.started = rlx_wall_ns()
-        self.phase = WORKER_RUNNING
-
-    cdef int build_cells(self, int pool_size, bint metered) except -1:
-        cdef cell_t* cell
-        cdef slot_t* slot = self.slots
-        cdef event_t* event = self.events
-        cdef Node node
-        cdef Slot definition
-        for node in self.plan.nodes:
-            cell = &self.cells[node.index]
-            cell.node = <PyObject*>node
-            cell.index = node.index
-            cell.rank = node.rank
-            cell.policy = node.template
-            cell.limit = pool_size if node.concurrency is None else node.concurrency
-            cell.slots = slot
-            cell.events = event
-            cell.n_slots = len(node.slots)
-            cell.n_events = len(node.event_index)
-            if cell.policy.kind == POLICY_KEYED:
-                cell.lanes = lanes_new(cell.n_slots)
-                if cell.lanes == NULL:
-                    raise MemoryError("no memory for the lanes of a routine")
-            if metered:
-                cell.meter = <meter_t*>calloc(1, sizeof(meter_t))
-                if cell.meter == NULL:
-                    raise MemoryError("no memory for the meters of a worker")
-            for definition in node.slots:
-                slot.bound = definition.max_queue_length
-                slot.overflow = OVERFLOW_RULES.index(definition.overflow)
-                slot.inert = cell.policy.kind == POLICY_NONE
-                slot.keeps_sources = (
-                    definition.timestamps
-                    or slot.inert
-                    or POLICY_CUSTOM <= cell.policy.kind <= POLICY_CALLABLE
-                )
-                if slot.keeps_sources:
-                    cell.stamping = STAMP_WALL
-                slot.index = <int>(slot - cell.slots)
-                slot.cell = cell
-                if definition.layout is not None:
-                    slot.typed = new_typed(definition.layout)
-                    slot.cap = -1
-                    cell.n_typed += 1
-                slot += 1
-            if cell.policy.kind == POLICY_BATCH and cell.policy.wait_ns:
-                cell.stamping = STAMP_CLOCK
-            cell.straight = cell.plain = (
-                cell.policy.kind == POLICY_IMMEDIATE
-                and len(node.slots) == 1
-                and cell.limit == 1
-                and not node.is_async
-                and not cell.stamping
-                and cell.n_typed == 0
-            )
-            event += cell.n_events
-        return 0
-
-    cdef int build_routes(self) except -1:
-        # Counting sort by event: targets of one event lie side by side, in the order
-        # of connecting.
-        cdef event_t* events
-        cdef event_t* end = self.events + self.plan.n_events
-        cdef slot_t** place = self.targets
-        for source, event, _, _ in self.plan.edges:
-            self.cells[<int>source].events[<int>event].n_targets += 1
-        events = self.events
-        while events < end:
-            events.targets = place
-            place += events.n_targets
-            events.n_targets = 0
-            events += 1
-        for source, event, target, index in self.plan.edges:
-            events = &self.cells[<int>source].events[<int>event]
-            events.targets[events.n_targets] = self.slot_of(target, index)
-            events.n_typed += events.targets[events.n_targets].typed != NULL
-            events.n_targets += 1
-        return 0
 
     def __dealloc__(self):
         # Not through self.plan: the collector may have cleared it.
@@ -271,7 +175,20 @@ cdef class WorkerCore:
         """
         with cython.critical_section(self):
             state = self.states.get(routine_id)
+        if self.is_simulated():
+            self.engine.preempt()       # what was read may be old when it is used
         return default if state is None else dict(state)
+
+    cdef bint is_simulated(self) noexcept:
+        return self.ident.virtual_wall != NULL
+
+    def now(self):
+        """Return the wall clock as the runtime has it: in a simulation, virtual time.
+
+        Returns:
+            A datetime in UTC.
+        """
+        return moment(self.ident.now())
 
     def update_routine_state(self, routine_id, state):
         """Replace a routine's state.
@@ -312,6 +229,8 @@ cdef class WorkerCore:
             with cython.critical_section(self):
                 old = self.states.get(routine_id)
             fresh = update({} if old is None else dict(old))
+            if self.is_simulated():
+                self.engine.preempt()
             if not isinstance(fresh, dict):
                 raise TypeError(
                     f"the state of routine {routine_id!r} must be a dict, not {fresh!r}"

@@ -1,0 +1,1 @@
+"""What a worker is made of; nothing of it is visible from Python."""
