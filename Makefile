@@ -9,7 +9,7 @@ MODULES = $(subst /,.,$(basename $(wildcard routilux/_core/[a-z]*.pyi)))
 .PHONY: build trace debug asan ubsan tsan annotate test stress nightly bench lint docs
 .PHONY: bench-ratios bench-peers bench-metg bench-published bench-free-threaded
 .PHONY: bench-instructions bench-record bench-all bench-report test-all ft-test
-.PHONY: sdist clean
+.PHONY: nightly soak asan-test ubsan-test tsan-test valgrind sdist clean
 
 # In place, one mode at a time. What another mode left there has to go first: it may be
 # newer than what is copied now, and would stay.
@@ -30,10 +30,45 @@ stress: export ROUTILUX_STRESS_POSTS ?= 1000000
 stress:
 	$(PYTHON) -m pytest tests/stress -s
 
-# What is too long for each change: 100,000 simulated flows.
+# Hours: 20,000 random flows against the model, 100,000 in simulation, and the loads of
+# tests/stress at full size. A variable that is set makes its part shorter.
+nightly: export ROUTILUX_MODEL_FLOWS ?= 20000
 nightly: export ROUTILUX_SIM_SEEDS ?= 100000
+nightly: export ROUTILUX_STRESS_ITEMS ?= 10000000
+nightly: export ROUTILUX_STRESS_POSTS ?= 1000000
+nightly: export ROUTILUX_STRESS_RUNTIMES ?= 10000
+nightly: export ROUTILUX_STRESS_SECONDS ?= 600
 nightly:
-	$(PYTHON) -m pytest tests/sim -s
+	$(PYTHON) -m pytest tests/model tests/sim tests/stress -s
+
+soak:
+	PYTHONPATH="$(BUILT)" $(PYTHON) tests/stress/soak.py
+
+# What a sanitizer's build is run with; docs/reliability.md explains each. `make build`
+# afterwards, or the slow modules stay.
+SAN = $(CURDIR)/tests/sanitizers
+PRELOAD = LD_PRELOAD=$(shell $(CC) -print-file-name=lib$(1).so)
+asan-test: asan
+	$(call PRELOAD,asan) PYTHONMALLOC=malloc \
+	    ASAN_OPTIONS=detect_leaks=0:suppressions=$(SAN)/asan.supp \
+	    $(PYTHON) -m pytest -p no:cacheprovider
+
+ubsan-test: ubsan
+	UBSAN_OPTIONS=print_stacktrace=1:suppressions=$(SAN)/ubsan.supp \
+	    $(PYTHON) -m pytest -p no:cacheprovider
+
+# Needs a free-threaded CPython that was configured --with-thread-sanitizer.
+tsan-test: tsan
+	$(PYTHON) -c "import sysconfig as s; assert 'thread-san' in s.get_config_var('CONFIG_ARGS')"
+	TSAN_OPTIONS=suppressions=$(SAN)/tsan.supp:history_size=5 PYTHON_GIL=0 \
+	    ROUTILUX_MODEL_FLOWS=100 $(PYTHON) -m pytest -p no:cacheprovider \
+	    --timeout 1800 -o faulthandler_timeout=1700 \
+	    tests/stress/test_races.py tests/stress/test_mixed.py tests/model tests/contract
+
+valgrind: debug
+	PYTHONMALLOC=malloc PYTHONPATH="$(BUILT)" valgrind --quiet --num-callers=45 \
+	    --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+	    --suppressions=$(SAN)/valgrind.supp $(PYTHON) $(SAN)/short_run.py
 
 bench:
 	$(PYTHON) -m pytest benchmarks --timeout=900 -o faulthandler_timeout=0 \

@@ -151,6 +151,7 @@ class EventLoopThread:
 
         def finish(task: asyncio.Task[BaseException | None]) -> None:
             self._tasks.discard(task)
+            coroutine.close()  # cancelled before it began, it would be warned about
             ended(asyncio.CancelledError() if task.cancelled() else task.result())
 
         task.add_done_callback(finish, context=contextvars.Context())

@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures.thread import ThreadPoolExecutor
+from functools import partial
 
 from routilux._core import (
     Control,
@@ -98,6 +99,7 @@ class Machine:
         self._keeper: threading.Thread | None = None
         self._driver: ThreadDriver | InlineDriver | None = None
         self._exit_driver: InlineDriver | None = None
+        self._let_go: Callable[[], None] | None = None
         if seed is not None:
             self.core = SimControl(pool, bound, history, metered, linger)
             self.simulation = Simulation(self.core, seed, interleave, faults)
@@ -217,6 +219,17 @@ class Machine:
         self._closed.wait()
         self._join()
 
+    def watch(self, runtime: object) -> None:
+        """End when `runtime` is collected; once closed, do no more than forget.
+
+        The watch is kept by the process and holds what it calls. Machine and workers
+        may lead back to the runtime, as through logic that refers to it: holding them
+        beyond the end would keep all of it for ever.
+        """
+        watch = weakref.finalize(runtime, self.abandon)
+        watch.atexit = False
+        self._let_go = partial(let_go, weakref.ref(runtime), watch, self.core)
+
     def abandon(self) -> None:
         """The Runtime is gone: cancel what is queued and end without waiting."""
         if not self._closed.is_set():
@@ -311,6 +324,8 @@ class Machine:
         for flow in flows:
             flow._release()
         self._closed.set()
+        if self._let_go is not None:
+            self._let_go()
 
     def _join(self) -> None:
         if self._executor is not None and self._owns_executor:
@@ -318,6 +333,15 @@ class Machine:
         if self._keeper is not None:
             self._keeper.join()
         self._loop.join()
+
+
+def let_go(
+    runtime: weakref.ref[object], watch: weakref.finalize[..., object], core: Control
+) -> None:
+    """Watch a runtime whose machine is closed with less in hand."""
+    alive = runtime()
+    if alive is not None and watch.detach() is not None:
+        weakref.finalize(alive, core.forget).atexit = False
 
 
 MACHINES: weakref.WeakSet[Machine] = weakref.WeakSet()

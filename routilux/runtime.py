@@ -181,8 +181,7 @@ class Runtime(StreamingRuntime, Supervision):
             faults=names,
         )
         self._attach(self._machine.core)
-        self._finalizer = weakref.finalize(self, self._machine.abandon)
-        self._finalizer.atexit = False
+        self._machine.watch(self)
 
     def exec(
         self,

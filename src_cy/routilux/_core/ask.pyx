@@ -18,7 +18,7 @@ from routilux._core.status cimport (
     POLICY_KEYED,
     TIMER_CHECK,
 )
-from routilux._core.platform cimport alloc, rlx_incref, rlx_lock, rlx_unlock
+from routilux._core.platform cimport alloc, rlx_add, rlx_incref, rlx_lock, rlx_unlock
 from routilux._core.job cimport owner_t
 from routilux._core.group cimport JobGroup, new_group
 from routilux._core.count cimport hold
@@ -26,7 +26,14 @@ from routilux._core.slot cimport Slot, oldest_owner_of
 from routilux._core.activation cimport AskAgain
 from routilux._core.routine cimport cell_t
 from routilux._core.portion cimport entries_for, take_portions
-from routilux._core.drain cimport claim_owner, claim_room, made_room, recheck, take_entry
+from routilux._core.drain cimport (
+    claim_owner,
+    claim_room,
+    has_begun,
+    made_room,
+    recheck,
+    take_entry,
+)
 from routilux._core.frame cimport set_context
 from routilux._core.engine cimport Engine, zero
 from routilux._core.view cimport QueueView
@@ -150,7 +157,7 @@ cdef void ask_later(
     rlx_incref(<PyObject*>worker)
     cell.timed = True
     cell.policy.last_ns = when
-    worker.timers += 1
+    rlx_add(&worker.timers, 1)
     if first:
         fx.nudge = True
 
@@ -216,4 +223,5 @@ cdef void adopt_oldest(WorkerCore worker, activation_t* act, effects_t* fx) noex
             act.owner = oldest_owner_of(&act.cell.slots[s])
             act.held = 1
             hold(worker.ledger, act.owner, fx)
+            has_begun(act.owner)
             return

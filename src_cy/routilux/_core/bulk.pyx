@@ -16,7 +16,7 @@ from routilux._core.status cimport (
     OVERFLOW_BLOCK,
     OVERFLOW_ERROR,
 )
-from routilux._core.platform cimport rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_add, rlx_load, rlx_lock, rlx_show, rlx_unlock
 from routilux._core.job cimport new_job
 from routilux._core.ledger cimport Ledger, effects_t, reserve
 from routilux._core.block cimport Block
@@ -190,7 +190,7 @@ cdef int enter_each(
     cdef bint over = False, crowd = False
     cdef int result = ENTERED
     while i < n:
-        if HOOKED:
+        if rlx_load(&HOOKED):
             enter(core, worker, target.slot, items[i], jobs[i], target.deadline, False)
             i += 1
             continue
@@ -233,7 +233,7 @@ cdef int enter_all(
     cdef Py_ssize_t i = 0, n = len(items)
     cdef bint room, place
     cdef int result = ENTERED
-    if HOOKED:
+    if rlx_load(&HOOKED):
         return enter_each(core, worker, target, items, jobs)
     reserve(core.ledger)
     zero(&fx)
@@ -241,7 +241,7 @@ cdef int enter_all(
     room = fits(slot, n)
     rlx_lock(&ledger.lock)
     place = ledger.bound - ledger.admitted >= n
-    ledger.admitted += n            # reserved, so that no other thread takes a place
+    rlx_add(&ledger.admitted, n)            # reserved, so that no other thread takes a place
     rlx_unlock(&ledger.lock)
     if not room or not place:
         n = 0
@@ -252,7 +252,7 @@ cdef int enter_all(
         )
         i += 1
     rlx_lock(&ledger.lock)
-    ledger.admitted -= len(items)
+    rlx_add(&ledger.admitted, -len(items))
     ledger.wake_room(False, &fx)
     rlx_unlock(&ledger.lock)
     rlx_unlock(&worker.lock)
@@ -327,7 +327,7 @@ cdef bint enter_chunk(
     cdef int result = ENTERED
     reserve(core.ledger)
     while i < n:
-        if HOOKED:
+        if rlx_load(&HOOKED):
             enter(core, worker, target.slot, items[i], job, target.deadline, False)
             i += 1
             continue
@@ -375,7 +375,7 @@ cdef int let_go(
     zero(&fx)
     rlx_lock(&worker.lock)
     if job.state == JOB_PENDING and (empty or slot.inert):
-        job.state = JOB_COMPLETED       # there is nothing to run
+        rlx_show(&job.state, JOB_COMPLETED)       # there is nothing to run
     release(core.ledger, &job.own, 1, &fx)
     rlx_unlock(&worker.lock)
     core.apply(worker, &fx)

@@ -20,6 +20,7 @@ from routilux._core.status cimport (
 )
 from routilux._core.platform cimport (
     rlx_incref,
+    rlx_load,
     rlx_lock,
     rlx_store,
     rlx_unlock,
@@ -93,7 +94,9 @@ cdef bint go_on(
     cdef effects_t fx
     if frame.left <= 1 or frame.until_tail <= 1:
         return False
-    if cell.events.n_targets != 1 or cell.meter != NULL or frame.anchor != NULL or HOOKED:
+    if cell.events.n_targets != 1 or cell.meter != NULL:
+        return False
+    if frame.anchor != NULL or rlx_load(&HOOKED):
         return False
     slot = cell.events.targets[0]
     target = <cell_t*>slot.cell

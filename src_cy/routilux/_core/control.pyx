@@ -26,7 +26,9 @@ from routilux._core.platform cimport (
     PyThread_release_lock,
     deadline_of,
     rlx_load,
+    rlx_load_ptr,
     rlx_lock,
+    rlx_look,
     rlx_store,
     rlx_unlock,
     rlx_xdecref,
@@ -107,7 +109,7 @@ cdef class Control(Pause):
 
     def wait_job(self, JobContext job, timeout):
         """Sleep until one job ended; see JobContext.wait."""
-        if job.ended:
+        if rlx_look(<int*>&job.ended):
             return True
         self.check_outside("job.wait()")
         return self.sleep(WAIT_JOB, job, timeout)
@@ -183,7 +185,7 @@ cdef class Control(Pause):
         if quiet:
             self.quiet()
         for worker in list(self.workers.values()):
-            if worker.slot_waiters.head == NULL:
+            if rlx_load_ptr(&worker.slot_waiters.head) == NULL:
                 continue
             zero(&fx)
             rlx_lock(&worker.lock)
@@ -203,7 +205,7 @@ cdef class Control(Pause):
 
     def orphan(self):
         """This is a fork's child: the threads are gone, so nothing can run any more."""
-        self.phase = ENGINE_CLOSED
+        rlx_store(&self.phase, ENGINE_CLOSED)
         self.newest.clear()
         self.epoch += 1
         self.ledger.live = self.ledger.admitted = 0
@@ -220,7 +222,7 @@ cdef class Control(Pause):
         """An end is an end; the rest of a job's way is the runtime's own business."""
         if STATUS.index(status) > JOB_RUNNING:
             self.end_job(job, status, None)
-        elif STATUS.index(status) != job.state:
+        elif STATUS.index(status) != rlx_look(&job.state):
             raise AttributeError(
                 f"the runtime says when job {job.job_id!r} is {status}: it is {job.status}"
             )
@@ -276,11 +278,11 @@ cdef class Control(Pause):
     def counts(self):
         """Return the numbers of jobs and pumps as a dict."""
         return {
-            "jobs_live": self.ledger.live,
+            "jobs_live": rlx_load(&self.ledger.live),
             "jobs_completed": self.ledger.completed,
             "jobs_failed": self.ledger.failed,
             "jobs_cancelled": self.ledger.cancelled,
-            "pumps": self.n_pumps - self.n_parked,
+            "pumps": rlx_load(&self.n_pumps) - rlx_load(&self.n_parked),
         }
 
     def flush(self, flow_id):
@@ -314,10 +316,10 @@ cdef class Control(Pause):
         rlx_lock(&self.lock)
         first = self.phase == ENGINE_OPEN
         if first:
-            self.phase = ENGINE_DRAINING
+            rlx_store(&self.phase, ENGINE_DRAINING)
         rlx_unlock(&self.lock)
         rlx_lock(&self.ledger.lock)
-        self.ledger.draining = True
+        rlx_store(&self.ledger.draining, 1)
         self.ledger.wake_all(&fx)
         rlx_unlock(&self.ledger.lock)
         wake_chain(fx.wake)
@@ -338,7 +340,7 @@ cdef class Control(Pause):
         cdef JobContext job
         found = {}
         for job in self.live_jobs():
-            if job.ident.worker is not None and (begun or job.state == JOB_PENDING):
+            if job.ident.worker is not None and (begun or rlx_look(&job.state) == JOB_PENDING):
                 found.setdefault(job.ident.worker, []).append(job)
         for worker, jobs in found.items():
             self.cancel_many(worker, jobs, [text] * len(jobs))
@@ -355,7 +357,7 @@ cdef class Control(Pause):
         cdef pump_t* pump
         cdef WorkerCore worker
         rlx_lock(&self.lock)
-        self.phase = ENGINE_CLOSED
+        rlx_store(&self.phase, ENGINE_CLOSED)
         sleepers = self.parked
         self.parked = NULL
         pump = sleepers
@@ -392,8 +394,8 @@ cdef class Control(Pause):
 
     @property
     def is_open(self):
-        return self.phase == ENGINE_OPEN
+        return rlx_load(&self.phase) == ENGINE_OPEN
 
     @property
     def is_closed(self):
-        return self.phase == ENGINE_CLOSED
+        return rlx_load(&self.phase) == ENGINE_CLOSED

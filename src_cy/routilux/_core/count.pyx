@@ -16,7 +16,14 @@ from routilux._core.status cimport (
     JOB_RUNNING,
     OWNER_JOB,
 )
-from routilux._core.platform cimport alloc_again, rlx_lock, rlx_unlock, rlx_xdecref
+from routilux._core.platform cimport (
+    alloc_again,
+    rlx_add,
+    rlx_lock,
+    rlx_show,
+    rlx_unlock,
+    rlx_xdecref,
+)
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup
 
@@ -75,7 +82,7 @@ cdef void balance(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
         owner.out = out
         if owner.kind == OWNER_JOB:
             rlx_lock(&ledger.lock)
-            ledger.admitted += -1 if out else 1
+            rlx_add(&ledger.admitted, -1 if out else 1)
             if out:
                 ledger.wake_room(False, fx)
                 if ledger.admitted == 0 and ledger.is_wanted():
@@ -134,8 +141,8 @@ cdef inline owner_t* group_at(owner_t* owner, Py_ssize_t i) noexcept nogil:
 cdef inline void close_job(owner_t* owner, effects_t* fx) noexcept nogil:
     # No item is left. A job of which nothing ever ran lost its item to an overflow rule.
     if (<JobContext>owner.obj).state == JOB_RUNNING:
-        (<JobContext>owner.obj).state = JOB_COMPLETED
+        rlx_show(&(<JobContext>owner.obj).state, JOB_COMPLETED)
     elif (<JobContext>owner.obj).state == JOB_PENDING:
-        (<JobContext>owner.obj).state = JOB_CANCELLED
+        rlx_show(&(<JobContext>owner.obj).state, JOB_CANCELLED)
     owner.link = fx.done
     fx.done = owner

@@ -17,7 +17,7 @@ from routilux._core.status cimport (
 )
 from cpython.object cimport PyObject
 
-from routilux._core.platform cimport rlx_wall_ns
+from routilux._core.platform cimport rlx_load, rlx_show, rlx_wall_ns
 from routilux._core.failure cimport failure_of, instant
 from routilux._core.job cimport Ident
 from routilux._core.ledger cimport call_one
@@ -53,7 +53,7 @@ cdef class Detached:
         job.own.obj = <PyObject*>job
         job.own.kind = OWNER_JOB
         job._id = f"job_{uuid.uuid4().hex}" if job_id is None else str(job_id)
-        job.state = state
+        rlx_show(&job.state, state)
         job.created = created or rlx_wall_ns()
         job.completed = completed
         job.ended = state > JOB_RUNNING
@@ -97,7 +97,7 @@ cdef class Detached:
         with cython.critical_section(job):
             if job.state > JOB_RUNNING:
                 return False
-            job.state = state
+            rlx_show(&job.state, state)
             job.ended = True
             job.completed = rlx_wall_ns()
             if error is not None:
@@ -111,7 +111,7 @@ cdef class Detached:
     def end_job(self, JobContext job, status, error):
         """End a job; see JobContext.complete."""
         done = self.finish(job, STATUS.index(status), failure_of(error, None))
-        if done and HOOKED:
+        if done and rlx_load(&HOOKED):
             call_hook("on_job_end", (job, None, str(status), job.error))
         return done
 
@@ -124,7 +124,7 @@ cdef class Detached:
         if state > JOB_RUNNING:
             self.finish(job, state, None)
         elif job.state <= JOB_RUNNING:
-            job.state = state
+            rlx_show(&job.state, state)
             if state == JOB_RUNNING and not job.started:
                 job.started = rlx_wall_ns()
 

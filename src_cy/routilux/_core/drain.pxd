@@ -4,6 +4,7 @@
 from libc.stdint cimport uint64_t
 
 from routilux._core.status cimport JOB_PENDING, JOB_RUNNING, OWNER_JOB
+from routilux._core.platform cimport rlx_show, rlx_store
 from routilux._core.job cimport JobContext, owner_t, wall_ns
 from routilux._core.ledger cimport effects_t
 from routilux._core.lane cimport laned_t
@@ -48,8 +49,11 @@ cdef inline cell_t* place_behind(cell_t* anchor, uint64_t tag) noexcept nogil:
 # An item of it is taken: if it is the first of a job, the job runs from now on.
 cdef inline void has_begun(owner_t* owner) noexcept nogil:
     if owner.kind == OWNER_JOB and (<JobContext>owner.obj).state == JOB_PENDING:
-        (<JobContext>owner.obj).state = JOB_RUNNING
-        (<JobContext>owner.obj).started = wall_ns((<JobContext>owner.obj).ident.virtual_wall)
+        rlx_show(&(<JobContext>owner.obj).state, JOB_RUNNING)
+        rlx_store(
+            &(<JobContext>owner.obj).started,
+            wall_ns((<JobContext>owner.obj).ident.virtual_wall),
+        )
 
 # After an arrival or the end of an activation: puts the cell on the ready list, or
 # parks what is queued and arms the policy's clock. `after`: see push_ready.

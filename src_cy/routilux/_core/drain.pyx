@@ -22,7 +22,7 @@ from routilux._core.status cimport (
     POLICY_INTERVAL,
     POLICY_KEYED,
 )
-from routilux._core.platform cimport alloc, alloc_again, rlx_load
+from routilux._core.platform cimport alloc, alloc_again, rlx_add, rlx_load
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport litter, unpark
 from routilux._core.slot cimport oldest_stamp_of, slot_take
@@ -72,7 +72,7 @@ cdef void recheck(
             worker.n_held += 1
     if fires:
         push_ready(worker, cell, after)
-        if not worker.in_runq:
+        if not rlx_load(&worker.in_runq):
             fx.runnable = True
         if worker.slot_waiters.head != NULL:
             wake_helper(worker, cell, fx)
@@ -152,6 +152,7 @@ cdef bint take_cell(
     if resumed != NULL:
         # A retry that is due: its activation never ended, so nothing is counted again.
         cell.resumed = (<Activation>resumed).resumed
+        worker.n_resumed -= 1
         act[0] = (<Activation>resumed).c
         memset(&(<Activation>resumed).c, 0, sizeof(activation_t))
         worker.n_waiting -= 1
@@ -297,7 +298,7 @@ cdef void take_entry(
     (<cell_t*>slot.cell).total -= 1
     worker.queued -= 1
     if slot.size == slot.bound:
-        worker.n_crowded -= 1
+        rlx_add(&worker.n_crowded, -1)
     if slot.parked:
         slot.parked -= 1
         if entry.owner != NULL:
@@ -326,7 +327,7 @@ cdef void take_laned(
     cell.total -= 1
     worker.queued -= 1
     if slot.size == slot.bound:
-        worker.n_crowded -= 1
+        rlx_add(&worker.n_crowded, -1)
     if parked:
         unpark(worker.ledger, entry.owner, fx)
     if worker.slot_waiters.head != NULL:
@@ -361,7 +362,7 @@ cdef int claim_room(activation_t* act, Py_ssize_t n, int n_slots) noexcept nogil
             return -1
         act.entries = bigger
         if act.cell.n_typed:
-            parts = <part_t*>realloc(act.parts, cap * sizeof(part_t))
+            parts = <part_t*>alloc_again(act.parts, cap * sizeof(part_t))
             if parts == NULL:
                 return -1
             memset(&parts[act.cap_entries], 0, (cap - act.cap_entries) * sizeof(part_t))

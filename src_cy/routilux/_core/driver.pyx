@@ -12,14 +12,15 @@ import logging
 cimport cython
 
 from routilux._core.platform cimport (
+    RLX_FREE_THREADED,
     WAIT_HELP,
     PyThread_acquire_lock_timed,
     PyThread_allocate_lock,
     PyThread_free_lock,
     PyThread_release_lock,
-    RLX_FREE_THREADED,
     rlx_fence,
     rlx_load,
+    rlx_load_ptr,
     rlx_lock,
     rlx_monotonic_ns,
     rlx_store,
@@ -182,9 +183,9 @@ cdef class ThreadDriver(Driver):
     cdef int look(self, int64_t waited_ns) except -1:
         # Ready work waits behind pumps that block or take long: more pumps.
         cdef Engine engine = self.engine
-        cdef int64_t awake = engine.n_pumps - engine.n_parked
+        cdef int64_t awake = rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked)
         engine.offer_room()
-        if engine.runq_len > 0:
+        if rlx_load(&engine.runq_len) > 0:
             engine.add_pumps(awake if awake > 1 else 1)
         if waited_ns > 0 and 0 < awake < engine.pool_size:
             self.check_starved(waited_ns)
@@ -194,30 +195,43 @@ cdef class ThreadDriver(Driver):
         # A routine that blocks one item after the other while threads idle is told of
         # set_concurrency, once.
         cdef Engine engine = self.engine
-        cdef pump_t* pump
-        cdef cell_t* cell
-        cdef cell_t* starved = NULL
-        workers = list(engine.workers.values())     # keeps alive the cells that pumps run
-        rlx_lock(&engine.lock)
-        pump = engine.pumps
-        while pump != NULL:
-            cell = pump.cell
-            if cell != NULL and cell.limit == 1 and cell.total > 0 and not cell.warned:
-                cell.n_blocked_ns += waited_ns
-                if cell.n_blocked_ns > STARVED_NS:
-                    cell.warned = True
-                    starved = cell
-            pump = pump.next
-        rlx_unlock(&engine.lock)
-        if starved != NULL:
+        cdef WorkerCore worker
+        cdef cell_t* starved
+        for worker in list(engine.workers.values()):
+            rlx_lock(&worker.lock)
+            starved = starved_cell(engine, worker, waited_ns)
+            rlx_unlock(&worker.lock)
+            if starved == NULL:
+                continue
             logger.warning(
                 "routine %r blocks, one item after the other, while %d of %d threads"
                 " idle: set_concurrency(n) lets its activations overlap",
                 (<Node>starved.node).routine_id,
-                engine.pool_size - (engine.n_pumps - engine.n_parked),
+                engine.pool_size - (rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked)),
                 engine.pool_size,
             )
         return 0
+
+
+cdef cell_t* starved_cell(Engine engine, WorkerCore worker, int64_t waited_ns) noexcept nogil:
+    # Under the worker's lock: one of its cells that a pump runs, and for how long by now.
+    cdef cell_t* starved = NULL
+    cdef cell_t* cell
+    cdef pump_t* pump
+    rlx_lock(&engine.lock)
+    pump = engine.pumps
+    while pump != NULL:
+        cell = <cell_t*>rlx_load_ptr(&pump.cell)
+        pump = pump.next
+        if cell < worker.cells or cell >= worker.cells + worker.n_cells:
+            continue
+        if cell.limit == 1 and cell.total > 0 and not cell.warned:
+            cell.n_blocked_ns += waited_ns
+            if cell.n_blocked_ns > STARVED_NS:
+                cell.warned = True
+                starved = cell
+    rlx_unlock(&engine.lock)
+    return starved
 
 
 @cython.final

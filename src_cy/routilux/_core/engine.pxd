@@ -23,7 +23,7 @@ ctypedef struct pump_t:
     pump_t* next_parked      # list of sleeping pumps, the last one first
     PyThread_type_lock bell  # rung by who takes it off that list
     bint parked              # sleeping in that list
-    cell_t* cell             # what it runs; keeper only, under the GIL or the lock
+    cell_t* cell             # what it runs; atomic: for the keeper, who looks at it
 
 # What acts for the core. The base class does nothing: all is done by who waits.
 cdef class Driver:
@@ -49,7 +49,7 @@ cdef class Engine:
     cdef Driver driver               # set once, before the first worker
     cdef readonly int pool_size      # pumps at most; set once
     cdef readonly bint metered       # enable_monitoring; set once
-    cdef int phase                   # EnginePhase
+    cdef int64_t phase               # EnginePhase; also read without lock
     cdef int64_t linger_us           # how long an idle pump stays; set once
     cdef PyObject* runq_head         # workers that may have ready work; owned references
     cdef PyObject* runq_tail

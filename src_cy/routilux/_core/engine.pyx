@@ -17,8 +17,11 @@ from routilux._core.platform cimport (
     PyThread_free_lock,
     PyThread_release_lock,
     bell_wait,
-    rlx_incref,
+    rlx_add,
     rlx_fence,
+    rlx_incref,
+    rlx_load,
+    rlx_load_ptr,
     rlx_lock,
     rlx_store,
     rlx_unlock,
@@ -87,10 +90,10 @@ cdef class Engine:
         # (__del__, callbacks, hooks).
         cdef list ended = None
         if fx.done != NULL:
-            if HOOKED:
+            if rlx_load(&HOOKED):
                 ended = jobs_in(fx.done)
             self.ledger.finish(fx)
-            if self.n_pumps <= self.n_parked:
+            if rlx_load(&self.n_pumps) <= rlx_load(&self.n_parked):
                 self.offer_room()       # no pump will run dry and do it
         if fx.runnable:
             fx.runnable = False
@@ -128,7 +131,7 @@ cdef class Engine:
         cdef pump_t* sleeper = NULL
         cdef bint start = False, nudge = False
         rlx_lock(&self.lock)
-        if not worker.in_runq:
+        if not rlx_load(&worker.in_runq):
             rlx_store(&worker.in_runq, 1)
             rlx_incref(<PyObject*>worker)       # the queue's
             worker.run_next = NULL
@@ -137,17 +140,17 @@ cdef class Engine:
             else:
                 self.runq_head = <PyObject*>worker
             self.runq_tail = <PyObject*>worker
-            rlx_store(&self.runq_len, self.runq_len + 1)
+            rlx_add(&self.runq_len, 1)
         rlx_fence()         # against the keeper, which says that it sleeps, then looks
         if self.driver.is_inline():
             nudge = True
         elif self.n_pumps > self.n_parked:
-            nudge = self.keeper_asleep
+            nudge = rlx_load(&self.keeper_asleep)
         elif self.parked != NULL:
             sleeper = self.unpark()
         else:
             start = True
-            self.n_pumps += 1
+            rlx_add(&self.n_pumps, 1)
         rlx_unlock(&self.lock)
         if sleeper != NULL:
             PyThread_release_lock(sleeper.bell)
@@ -163,7 +166,7 @@ cdef class Engine:
             self.driver.start_pump()
         except BaseException:
             rlx_lock(&self.lock)
-            self.n_pumps -= 1
+            rlx_add(&self.n_pumps, -1)
             closed = self.phase == ENGINE_CLOSED
             rlx_unlock(&self.lock)
             if not closed:      # else nothing is left to run, and the pool is gone
@@ -176,7 +179,7 @@ cdef class Engine:
         cdef pump_t* pump = self.parked
         self.parked = pump.next_parked
         pump.parked = False
-        rlx_store(&self.n_parked, self.n_parked - 1)
+        rlx_add(&self.n_parked, -1)
         return pump
 
     cdef bint add_pumps(self, int64_t count) except -1:
@@ -192,7 +195,7 @@ cdef class Engine:
             elif self.parked != NULL:
                 sleeper = self.unpark()
             elif self.n_pumps < self.pool_size:
-                self.n_pumps += 1
+                rlx_add(&self.n_pumps, 1)
                 start = True
             else:
                 more = False
@@ -216,7 +219,7 @@ cdef class Engine:
             self.runq_tail = NULL
         (<WorkerCore>first).run_next = NULL
         rlx_store(&(<WorkerCore>first).in_runq, 0)
-        rlx_store(&self.runq_len, self.runq_len - 1)
+        rlx_add(&self.runq_len, -1)
         worker = <WorkerCore>first
         rlx_xdecref(first)                      # never the last one: `worker` has it
         return worker
@@ -244,7 +247,7 @@ cdef class Engine:
             pump.parked = True
             pump.next_parked = self.parked
             self.parked = pump
-            rlx_store(&self.n_parked, self.n_parked + 1)
+            rlx_add(&self.n_parked, 1)
             rlx_unlock(&self.lock)
             with nogil:
                 got = bell_wait(
@@ -266,7 +269,7 @@ cdef class Engine:
                 place = &place[0].next_parked
             place[0] = pump.next_parked
             pump.parked = False
-            rlx_store(&self.n_parked, self.n_parked - 1)
+            rlx_add(&self.n_parked, -1)
             self.unlink(pump)
         rlx_unlock(&self.lock)
         if not ends:
@@ -297,7 +300,7 @@ cdef class Engine:
             self.pumps = pump.next
         if pump.next != NULL:
             pump.next.prev = pump.prev
-        self.n_pumps -= 1
+        rlx_add(&self.n_pumps, -1)
 
     cdef bint hand_over(self, pump_t* pump) except -1:
         # On a shared pool a busy runtime gives its thread back between two workers, to
@@ -309,7 +312,7 @@ cdef class Engine:
         self.unlink(pump)
         goes_on = self.runq_head != NULL
         if goes_on:
-            self.n_pumps += 1
+            rlx_add(&self.n_pumps, 1)
         rlx_unlock(&self.lock)
         if goes_on:
             self.launch()
@@ -325,7 +328,7 @@ cdef class Engine:
         # Nothing to do right now: whoever waits for a place may have any that is free.
         cdef waiter_t* chain
         cdef effects_t fx
-        if self.ledger.room_waiters.head == NULL:
+        if rlx_load_ptr(&self.ledger.room_waiters.head) == NULL:
             return 0
         fx.wake = NULL
         rlx_lock(&self.ledger.lock)
@@ -352,7 +355,7 @@ cdef class Engine:
             cell = <cell_t*>timer.cell
             zero(&fx)
             rlx_lock(&worker.lock)
-            worker.timers -= 1
+            rlx_add(&worker.timers, -1)
             if timer.kind == TIMER_RETRY:
                 resume(worker, cell, timer.activation, &fx)
             else:

@@ -21,7 +21,14 @@ from routilux._core.status cimport (
     PUT_FULL,
     WORKER_RUNNING,
 )
-from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock
+from routilux._core.platform cimport (
+    RLX_FREE_THREADED,
+    rlx_incref,
+    rlx_load,
+    rlx_lock,
+    rlx_show,
+    rlx_unlock,
+)
 from routilux._core.job cimport JobContext
 from routilux._core.ledger cimport reserve
 from routilux._core.block cimport shown_of
@@ -70,7 +77,7 @@ cdef int enter(
         reserve(core.ledger)
         if job._id is not None:
             claim_name(core.ledger, job)
-    if HOOKED and not bare:
+    if rlx_load(&HOOKED) and not bare:
         vetoed = is_vetoed(worker, slot, data, job, job.seq != 0)
     zero(&fx)
     rlx_lock(&worker.lock)
@@ -113,7 +120,7 @@ cdef int enter_later(
     except BaseException:
         if not joins and job._id is not None:
             core.ledger.named.pop(job._id, None)
-        if HOOKED and not joins:    # its start was told
+        if rlx_load(&HOOKED) and not joins:    # its start was told
             call_hook("on_job_end", (job, worker, "cancelled", None))
         raise
     return 0
@@ -135,7 +142,9 @@ cdef int try_enter(
     # the job is known, or neither.
     cdef bint joins = job.seq != 0
     cdef bint may
-    if core.phase != ENGINE_OPEN and (frame == NULL or core.phase == ENGINE_CLOSED):
+    if rlx_load(&core.phase) != ENGINE_OPEN and (
+        frame == NULL or rlx_load(&core.phase) == ENGINE_CLOSED
+    ):
         return SHUT_DOWN
     if worker.phase != WORKER_RUNNING:
         return GONE
@@ -152,6 +161,10 @@ cdef int try_enter(
         return NO_MEMORY
     if not joins:
         rlx_lock(&core.ledger.lock)
+        if RLX_FREE_THREADED and frame == NULL and rlx_load(&core.ledger.draining):
+            # A shutdown began since the look at the phase, and may count no job by now.
+            rlx_unlock(&core.ledger.lock)
+            return SHUT_DOWN
         may = over or core.ledger.has_room()
         if may:
             core.ledger.admit(job)
@@ -163,7 +176,7 @@ cdef int try_enter(
         return NO_ROOM          # a part of a block went in
     if job.own.open == 0:
         # Nothing to run: an inert slot kept it, or a rule or a hook dropped it.
-        job.state = JOB_COMPLETED if slot.inert and not vetoed else JOB_CANCELLED
+        rlx_show(&job.state, JOB_COMPLETED if slot.inert and not vetoed else JOB_CANCELLED)
         job.own.link = fx.done
         fx.done = &job.own
     return ENTERED

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 cimport cython
 from cpython.tuple cimport PyTuple_GET_ITEM
 
-from routilux._core.platform cimport rlx_add_method, rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_add_method, rlx_load, rlx_lock, rlx_unlock
 from routilux._core.group cimport newest_job
 from routilux._core.routine cimport event_t
 from routilux._core.worker cimport Activation, worker_of
@@ -291,21 +291,21 @@ cdef int emit_c(
     bint on_loop,
 ) except -1:
     cdef event_t* e = &cell.events[event]
-    if e.n_targets == 0 and not HOOKED and worker.n_crowded == 0:
+    if e.n_targets == 0 and not rlx_load(&HOOKED) and rlx_load(&worker.n_crowded) == 0:
         rlx_lock(&worker.lock)
         e.n_emitted += 1
         if cell.meter != NULL:
             cell.meter.items_out += 1
         rlx_unlock(&worker.lock)
         return 0
-    if frame != NULL and e.n_targets == 1 and not HOOKED:
+    if frame != NULL and e.n_targets == 1 and not rlx_load(&HOOKED):
         rlx_lock(&worker.lock)
         if put_straight(worker, e.targets[0], <PyObject*>item, owner, frame):
             e.n_emitted += 1
             if cell.meter != NULL:
                 cell.meter.items_out += 1
             rlx_unlock(&worker.lock)
-            if worker.n_crowded:
+            if rlx_load(&worker.n_crowded):
                 relieve(worker, frame)
             return 0
         rlx_unlock(&worker.lock)

@@ -14,7 +14,14 @@ from routilux._core.status cimport (
 from cpython.object cimport PyObject
 from libc.stdlib cimport free
 
-from routilux._core.platform cimport alloc, rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
+from routilux._core.platform cimport (
+    alloc,
+    rlx_incref,
+    rlx_load,
+    rlx_lock,
+    rlx_unlock,
+    rlx_xdecref,
+)
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.group cimport JobGroup, jobs_of
 from routilux._core.segment cimport segment_at
@@ -108,11 +115,12 @@ cdef void resume(
         place = &(<Activation>place[0]).resumed
     (<Activation>activation).resumed = NULL
     place[0] = activation
+    worker.n_resumed += 1
     if worker.paused:
         return                  # Pause.resume_c will look
     if not cell.ready:
         push_ready(worker, cell, worker.ready_tail)
-    if not worker.in_runq:
+    if not rlx_load(&worker.in_runq):
         fx.runnable = True
     wake_helper(worker, cell, fx)
 

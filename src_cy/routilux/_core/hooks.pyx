@@ -7,25 +7,60 @@ nothing of it comes back to the caller.
 
 import logging
 
+from cpython.object cimport PyObject
+
+from routilux._core.platform cimport (
+    rlx_incref,
+    rlx_lock,
+    rlx_lock_t,
+    rlx_store,
+    rlx_unlock,
+    rlx_xdecref,
+)
+
 logger = logging.getLogger("routilux")
 
-cdef object HOOKS = None         # ExecutionHooksInterface or None; process-wide
-HOOKED = False
+cdef rlx_lock_t LOCK             # protects HOOKS; innermost
+cdef PyObject* HOOKS = NULL      # ExecutionHooksInterface, owned, or NULL; process-wide
 
 
 def set_hooks(hooks):
     """Install the process-wide execution hooks; None switches them off."""
-    global HOOKS, HOOKED
-    HOOKS = hooks
-    HOOKED = hooks is not None
+    global HOOKS
+    cdef PyObject* fresh = NULL if hooks is None else <PyObject*>hooks
+    cdef PyObject* old
+    if fresh != NULL:
+        rlx_incref(fresh)
+    rlx_lock(&LOCK)
+    old = HOOKS
+    HOOKS = fresh
+    rlx_store(&HOOKED, fresh != NULL)
+    rlx_unlock(&LOCK)
+    rlx_xdecref(old)
+
+
+cdef object hooks_in_force():
+    # They may be replaced, and go, while one of them is called: a reference is taken.
+    cdef PyObject* found
+    rlx_lock(&LOCK)
+    found = HOOKS
+    if found != NULL:
+        rlx_incref(found)
+    rlx_unlock(&LOCK)
+    if found == NULL:
+        return None
+    hooks = <object>found
+    rlx_xdecref(found)
+    return hooks
 
 
 cdef object call_hook(str name, tuple args):
     # A hook that raises is logged and ignored; what it answers is None then.
-    if HOOKS is None:
+    hooks = hooks_in_force()
+    if hooks is None:
         return None
     try:
-        return getattr(HOOKS, name)(*args)
+        return getattr(hooks, name)(*args)
     except BaseException:
         log_safely(logger.exception, ("routilux: the execution hook %s raised", name))
         return None

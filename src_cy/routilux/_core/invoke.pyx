@@ -10,7 +10,7 @@ from cpython.object cimport PyObject
 from routilux._core.status cimport FLUSH_NONE, OUTCOME_OK
 from routilux._core.group cimport newest_job
 from routilux._core.routine cimport Node, cell_t
-from routilux._core.platform cimport rlx_xdecref
+from routilux._core.platform cimport rlx_load, rlx_xdecref
 from routilux._core.frame cimport holds, set_context, set_frame, unnest
 from routilux._core.hooks cimport HOOKED, ask_hook
 from routilux._core.window cimport assemble__typed, is_whole, recycle__typed, refill__typed
@@ -110,7 +110,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
     frame.worker = <PyObject*>worker
     frame.act = act
     set_context(act.owner.obj)
-    if HOOKED and not start__hooked(worker, act, node):
+    if rlx_load(&HOOKED) and not start__hooked(worker, act, node):
         return OUTCOME_OK
     set_frame(frame)
     try:
@@ -135,7 +135,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
         outcome = OUTCOME_OK
         if not node.form:
             recycle(act, node)
-        if HOOKED:
+        if rlx_load(&HOOKED):
             end__hooked(worker, act, node, "completed", None)
     return outcome
 
@@ -152,7 +152,7 @@ cdef int invoke_straight(
         or not (cell.straight or is_whole(act))
         or node.by_slot
         or act.failures
-        or HOOKED
+        or rlx_load(&HOOKED)
     ):
         return invoke_safely(worker, act, frame, fatal)
     if not holds(h, act.owner.obj) and not context_set(act.owner.obj):

@@ -19,8 +19,10 @@ from routilux._core.status cimport (
 from routilux._core.platform cimport (
     rlx_gc_hide,
     rlx_gc_show,
+    rlx_load,
     rlx_lock,
     rlx_lock_t,
+    rlx_look,
     rlx_unlock,
 )
 from routilux._core.failure cimport moment
@@ -127,7 +129,7 @@ cdef class JobContext:
 
     @property
     def status(self):
-        return STATUS[self.state]
+        return STATUS[rlx_look(&self.state)]
 
     @status.setter
     def status(self, value):
@@ -148,11 +150,11 @@ cdef class JobContext:
 
     @property
     def started_at(self):
-        return moment(self.started)
+        return moment(rlx_load(&self.started))
 
     @property
     def completed_at(self):
-        return moment(self.completed)
+        return moment(rlx_load(&self.completed))
 
     @property
     def data(self):

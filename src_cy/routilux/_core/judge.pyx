@@ -20,7 +20,14 @@ from routilux._core.status cimport (
     POLICY_KEYED,
     TIMER_RETRY,
 )
-from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
+from routilux._core.platform cimport (
+    rlx_add,
+    rlx_incref,
+    rlx_load,
+    rlx_lock,
+    rlx_unlock,
+    rlx_xdecref,
+)
 from routilux._core.failure cimport error_of
 from routilux._core.group cimport is_dead, newest_job
 from routilux._core.ledger cimport effects_t
@@ -104,7 +111,7 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     act.cell.logged = True
     rlx_unlock(&worker.lock)
     (<Engine>worker.engine).apply(worker, &fx)
-    if worker.timers and act.owner != NULL and act.owner.open > act.held:
+    if rlx_load(&worker.timers) and act.owner != NULL and act.owner.open > act.held:
         (<Engine>worker.engine).hurry()     # retries of the same job need not wait
     job_id = "" if act.owner == NULL else newest_job(act.owner).job_id
     log_safely(worker._note_failure, (node.routine_id, job_id, reason))
@@ -158,10 +165,10 @@ cdef int judge(WorkerCore worker, activation_t* act, BaseException error) except
     if verdict == "retry" and is_over(worker, act.owner):
         verdict = "stop"        # its job ended meanwhile: nothing to try again for
     if verdict == "retry":
-        if HOOKED:
+        if rlx_load(&HOOKED):
             end__hooked(worker, act, <Node>act.cell.node, "retrying", error)
         return wait_to_retry(worker, act, delay)
-    if HOOKED:
+    if rlx_load(&HOOKED):
         status = "failed" if verdict == "stop" else "error_continued"
         end__hooked(worker, act, <Node>act.cell.node, status, error)
     if verdict == "stop":
@@ -203,7 +210,7 @@ cdef int wait_to_retry(WorkerCore worker, activation_t* act, double delay) excep
     rlx_lock(&worker.lock)
     if cell.meter != NULL:
         cell.meter.retries += 1
-    worker.timers += 1
+    rlx_add(&worker.timers, 1)
     worker.n_waiting += 1
     first = worker.clock.arm(
         worker.clock.now() + <int64_t>(delay * 1e9),
@@ -213,7 +220,7 @@ cdef int wait_to_retry(WorkerCore worker, activation_t* act, double delay) excep
         <PyObject*>activation,
     )
     if first < 0:
-        worker.timers -= 1
+        rlx_add(&worker.timers, -1)
         worker.n_waiting -= 1
     rlx_unlock(&worker.lock)
     if first < 0:

@@ -4,7 +4,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
-from routilux._core.platform cimport rlx_lock_t, waiter_t, waiters_t
+from routilux._core.platform cimport rlx_load, rlx_lock_t, waiter_t, waiters_t
 from routilux._core.job cimport JobContext, owner_t
 
 # What a critical section decided and could not do while it held a lock. The caller
@@ -35,13 +35,13 @@ cdef class Ledger:
     cdef PyObject* history_head      # oldest ended job that is still answered for
     cdef PyObject* history_tail
     cdef PyObject** buckets          # table of jobs by seq; owns one reference each
-    cdef Py_ssize_t n_buckets        # a power of two
-    cdef Py_ssize_t n_jobs
+    cdef int64_t n_buckets           # a power of two; also read without lock
+    cdef int64_t n_jobs              # also read without lock
     cdef uint64_t next_seq
     cdef waiters_t all_waiters       # WAIT_ALL
     cdef waiters_t job_waiters       # WAIT_JOB
     cdef waiters_t room_waiters      # WAIT_ROOM
-    cdef bint draining               # shutdown waits: partial batches are to be flushed
+    cdef int64_t draining            # shutdown waits: partial batches are to be flushed
     cdef readonly uint64_t completed
     cdef readonly uint64_t failed
     cdef readonly uint64_t cancelled
@@ -67,4 +67,4 @@ cdef class Ledger:
 
 # Room in the table for one more job; without the lock: what is not used stays.
 cdef inline int reserve(Ledger ledger) except -1:
-    return 0 if ledger.n_jobs < ledger.n_buckets else ledger.grow()
+    return 0 if rlx_load(&ledger.n_jobs) < rlx_load(&ledger.n_buckets) else ledger.grow()

@@ -19,8 +19,13 @@ from routilux._core.status cimport (
 )
 from routilux._core.platform cimport (
     alloc,
+    rlx_add,
     rlx_incref,
+    rlx_load,
+    rlx_load_ptr,
     rlx_lock,
+    rlx_show,
+    rlx_store,
     rlx_unlock,
     rlx_xdecref,
     waiter_pick,
@@ -64,9 +69,9 @@ cdef class Ledger:
 
     cdef bint is_wanted(self) noexcept nogil:
         return (
-            self.draining
-            or self.all_waiters.head != NULL
-            or self.job_waiters.head != NULL
+            rlx_load(&self.draining) != 0
+            or rlx_load_ptr(&self.all_waiters.head) != NULL
+            or rlx_load_ptr(&self.job_waiters.head) != NULL
         )
 
     cdef int grow(self) except -1:
@@ -75,7 +80,7 @@ cdef class Ledger:
         cdef PyObject** old
         cdef PyObject* job
         cdef PyObject* following
-        cdef Py_ssize_t i, n = 2 * self.n_buckets
+        cdef Py_ssize_t i, n = 2 * rlx_load(&self.n_buckets)
         bigger = <PyObject**>alloc(n * sizeof(PyObject*))
         if bigger == NULL:
             raise MemoryError("no memory for the table of jobs")
@@ -91,7 +96,7 @@ cdef class Ledger:
                     job = following
             old = self.buckets
             self.buckets = bigger
-            self.n_buckets = n
+            rlx_store(&self.n_buckets, n)
         rlx_unlock(&self.lock)
         free(old)
         return 0
@@ -112,16 +117,16 @@ cdef class Ledger:
             while (<JobContext>other).bucket_next != job:
                 other = (<JobContext>other).bucket_next
             (<JobContext>other).bucket_next = (<JobContext>job).bucket_next
-        self.n_jobs -= 1
+        rlx_add(&self.n_jobs, -1)
 
     cdef void admit(self, JobContext job) noexcept nogil:
         # Under the lock. The caller gives one reference of the job to the table.
-        self.next_seq += 1
+        rlx_store(<int64_t*>&self.next_seq, self.next_seq + 1)     # pumps look at it
         job.seq = self.next_seq
         self.link_job(self.buckets, self.n_buckets, <PyObject*>job)
-        self.n_jobs += 1
-        self.live += 1
-        self.admitted += 1
+        rlx_add(&self.n_jobs, 1)
+        rlx_add(&self.live, 1)
+        rlx_add(&self.admitted, 1)
 
     cdef JobContext find(self, object job_id):
         cdef PyObject* job
@@ -180,14 +185,14 @@ cdef class Ledger:
         while owner != NULL:
             following = owner.link
             job = <JobContext>owner.obj
-            job.completed = wall_ns(job.ident.virtual_wall)
+            rlx_store(&job.completed, wall_ns(job.ident.virtual_wall))
             if job.state == JOB_CANCELLED and job._error is None:
                 describe_drop(job, fx)
             evicted = NULL
             rlx_lock(&self.lock)
-            self.live -= 1
+            rlx_add(&self.live, -1)
             if not owner.out:
-                self.admitted -= 1
+                rlx_add(&self.admitted, -1)
             if job.state == JOB_COMPLETED:
                 self.completed += 1
                 job.ident.n_completed += 1
@@ -196,7 +201,7 @@ cdef class Ledger:
                 job.ident.n_failed += 1
             else:
                 self.cancelled += 1
-            job.ended = True
+            rlx_show(<int*>&job.ended, 1)
             evicted = self.remember(<PyObject*>job)
             if job.has_waiters:
                 waiter = self.job_waiters.head

@@ -11,7 +11,13 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from routilux._core.status cimport POLICY_INTERVAL, TIMER_CHECK
-from routilux._core.platform cimport WAIT_HELP, rlx_incref, waiter_pick, waiter_t
+from routilux._core.platform cimport (
+    WAIT_HELP,
+    rlx_add,
+    rlx_incref,
+    waiter_pick,
+    waiter_t,
+)
 from routilux._core.lane cimport laned_t
 from routilux._core.count cimport park
 from routilux._core.slot cimport oldest_stamp_of, slot_at
@@ -53,7 +59,7 @@ cdef void set_clock(
         return                  # never: the clock keeps a place for every cell
     rlx_incref(<PyObject*>worker)
     cell.timed = True
-    worker.timers += 1
+    rlx_add(&worker.timers, 1)
     if first:
         fx.nudge = True
 

@@ -87,7 +87,7 @@ cdef class Pause(Quiet):
                     recheck(worker, cell, worker.ready_tail, &fx)
                 elif not cell.ready:
                     push_ready(worker, cell, worker.ready_tail)
-            if worker.n_ready and not worker.in_runq:
+            if worker.n_ready and not rlx_load(&worker.in_runq):
                 fx.runnable = True
         rlx_unlock(&worker.lock)
         self.apply(worker, &fx)

@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t
 from routilux._core.status cimport ENGINE_OPEN
 from routilux._core.platform cimport (
     WAIT_ROOM,
+    rlx_load,
     rlx_lock,
     rlx_unlock,
     waiter_free,
@@ -55,7 +56,7 @@ cdef bint await_place(
     waiter_init(&waiter, WAIT_ROOM, NULL)
     try:
         rlx_lock(&ledger.lock)
-        full = not ledger.has_room() and core.phase == ENGINE_OPEN
+        full = not ledger.has_room() and rlx_load(&core.phase) == ENGINE_OPEN
         if full:
             waiter_link(&ledger.room_waiters, &waiter)
         rlx_unlock(&ledger.lock)
@@ -91,7 +92,7 @@ cdef bint await_slot(
     try:
         result = await_room(worker, slot, frame, frame != NULL, deadline)
     except SlotQueueFullError:
-        if core.phase == ENGINE_OPEN:
+        if rlx_load(&core.phase) == ENGINE_OPEN:
             raise
         return False        # shut down meanwhile: the next look says so
     if result == AWAIT_TIMEOUT and not slot_has_room(slot):

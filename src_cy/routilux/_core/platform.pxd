@@ -1,7 +1,7 @@
 # The platform as the core sees it: lock, clocks, atomics, and a sleep that a wake ends.
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "rlx_platform.h" nogil:
     ctypedef struct rlx_lock_t:
@@ -10,6 +10,12 @@ cdef extern from "rlx_platform.h" nogil:
     void rlx_unlock(rlx_lock_t* lock)
     int64_t rlx_load(int64_t* field)
     void rlx_store(int64_t* field, int64_t value)
+    void rlx_add(int64_t* field, int64_t n)      # under the lock of the field
+    int rlx_look(int* field)         # sees all that was written before the value was shown
+    void rlx_show(int* field, int value)
+    void* rlx_load_ptr(void* field)              # of the address of a pointer
+    void rlx_store_ptr(void* field, void* value)
+    uint64_t rlx_next(uint64_t* field)       # counts up by one, atomically
     void rlx_fence()                 # what was stored before is seen before what is loaded after
     int64_t rlx_monotonic_ns()
     int64_t rlx_wall_ns()
@@ -69,7 +75,7 @@ cdef enum WaitKind:
     WAIT_IDLE                 # until no activation of a paused worker executes
 
 ctypedef struct waiters_t:
-    waiter_t* head
+    waiter_t* head            # also read without the lock
     waiter_t* tail
 
 # Whether waiting threads spin a little first: not on a single core.

@@ -74,7 +74,7 @@ cdef void waiter_link(waiters_t* waiters, waiter_t* waiter) noexcept nogil:
     if waiters.tail != NULL:
         waiters.tail.next = waiter
     else:
-        waiters.head = waiter
+        rlx_store_ptr(&waiters.head, waiter)
     waiters.tail = waiter
     waiter.linked = True
     waiter.woken = False
@@ -84,7 +84,7 @@ cdef void waiter_unlink(waiters_t* waiters, waiter_t* waiter) noexcept nogil:
     if waiter.prev != NULL:
         waiter.prev.next = waiter.next
     else:
-        waiters.head = waiter.next
+        rlx_store_ptr(&waiters.head, waiter.next)
     if waiter.next != NULL:
         waiter.next.prev = waiter.prev
     else:

@@ -17,7 +17,7 @@ from routilux._core.status cimport (
     STAMP_ORDER,
     STAMP_WALL,
 )
-from routilux._core.platform cimport rlx_wall_ns
+from routilux._core.platform cimport rlx_add, rlx_wall_ns
 from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, park, release, unpark
 from routilux._core.block cimport Layout
@@ -105,7 +105,7 @@ cdef int put_portion(
     if slot.inert:
         return PUT_OK
     if slot.size > slot.bound and slot.size - n <= slot.bound:
-        worker.n_crowded += 1
+        rlx_add(&worker.n_crowded, 1)
     cell.total += n
     worker.queued += n
     return PUT_OK
@@ -129,7 +129,7 @@ cdef void take_portion(
     (<cell_t*>slot.cell).total -= part.n
     worker.queued -= part.n
     if slot.size <= slot.bound and slot.size + part.n > slot.bound:
-        worker.n_crowded -= 1
+        rlx_add(&worker.n_crowded, -1)
     if parked:
         slot.parked -= part.n
     if not whole:

@@ -8,10 +8,11 @@ the same three objects as the one before it skips all of that.
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
-from routilux._core.status cimport ENGINE_OPEN, OVERFLOW_ERROR
+from routilux._core.status cimport ENGINE_CLOSED, ENGINE_OPEN, OVERFLOW_ERROR
 from routilux._core.platform cimport (
     RLX_FREE_THREADED,
     rlx_add_method,
+    rlx_load,
     rlx_xdecref,
 )
 from routilux._core.job cimport new_job
@@ -246,7 +247,9 @@ cdef class RuntimeCore:
             found = core.newest.get(flow) if isinstance(flow, str) else None
             if found is not None:
                 return <WorkerCore>found
-        if core.phase != ENGINE_OPEN:
+        if rlx_load(&core.phase) == ENGINE_CLOSED or (
+            rlx_load(&core.phase) != ENGINE_OPEN and not core.is_inside()
+        ):
             raise RuntimeError("Runtime is shut down: it takes no more jobs")
         flow = self._resolve(flow)
         if worker_id is None:
@@ -259,7 +262,7 @@ cdef class RuntimeCore:
             return <WorkerCore>found
         found = core.workers.get(worker_id)
         if found is None or (<WorkerCore>found).ident.flow_id != flow:
-            running = [w for w in core.workers if core.workers[w].flow_id == flow]
+            running = [w.worker_id for w in list(core.workers.values()) if w.flow_id == flow]
             raise unknown("Worker", worker_id, running, f"among those of flow {flow!r}")
         return <WorkerCore>found
 

@@ -18,6 +18,7 @@ from routilux._core.platform cimport (
     rlx_load,
     rlx_lock,
     rlx_store,
+    rlx_store_ptr,
     rlx_unlock,
 )
 from routilux._core.ledger cimport effects_t
@@ -73,7 +74,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
     frame.until_tail = TAIL_EVERY
     rlx_lock(&worker.lock)
     more = take(worker, act, False, &fx)
-    if worker.n_ready and not worker.in_runq:
+    if worker.n_ready and not rlx_load(&worker.in_runq):
         fx.runnable = True
     rlx_unlock(&worker.lock)
     engine.apply(worker, &fx)
@@ -101,7 +102,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
             more = take(worker, following, frame.until_tail == 0, &fx)
             if frame.until_tail == 0:
                 frame.until_tail = TAIL_EVERY
-        if worker.n_ready and not worker.in_runq:
+        if worker.n_ready and not rlx_load(&worker.in_runq):
             fx.runnable = True
         if not more:
             wake_if_blocked(worker, &fx)
@@ -125,9 +126,9 @@ cdef inline int64_t begin(
 ) noexcept:
     # With meters, the end of one activation is the beginning of the next: reading the
     # clock costs a tenth of a hop. 0: it has to be read.
-    rlx_store(&engine.beats, engine.beats + 1)
+    rlx_store(&engine.beats, rlx_load(&engine.beats) + 1)
     if pump != NULL:
-        pump.cell = act.cell
+        rlx_store_ptr(&pump.cell, act.cell)
     if act.cell.meter != NULL:
         act.began = now or engine.clock.now()
     return 0
@@ -135,7 +136,7 @@ cdef inline int64_t begin(
 
 cdef inline void end(Engine engine, pump_t* pump) noexcept:
     if pump != NULL:
-        pump.cell = NULL
+        rlx_store_ptr(&pump.cell, NULL)
 
 
 cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
@@ -226,7 +227,7 @@ cdef int finish_async(Activation activation, object error) except -1:
     rlx_unlock(&worker.lock)
     if error is not None:
         outcome = judge(worker, &act, error)
-    elif HOOKED:
+    elif rlx_load(&HOOKED):
         end__hooked(worker, &act, <Node>act.cell.node, "completed", None)
     rlx_lock(&worker.lock)
     if outcome != OUTCOME_ASIDE:

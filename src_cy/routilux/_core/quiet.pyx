@@ -39,7 +39,7 @@ cdef class Quiet(Engine):
         rlx_unlock(&self.lock)
         try:
             while first and self.more_quiet():
-                if not self.flush_quiet() and self.ledger.draining:
+                if not self.flush_quiet() and rlx_load(&self.ledger.draining):
                     if rlx_load(&self.ledger.admitted) == 0:
                         self.cancel_parked()
         except BaseException:
@@ -121,7 +121,7 @@ cdef class Quiet(Engine):
         rlx_unlock(&worker.lock)
         self.apply(worker, &fx)
         if done:
-            if worker.timers:
+            if rlx_load(&worker.timers):
                 self.hurry()
             self.offer_room()
         return done

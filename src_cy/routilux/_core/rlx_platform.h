@@ -37,16 +37,25 @@ static inline void rlx_unlock(rlx_lock_t *lock) { (void)lock; }
 #endif
 #endif
 
-/* Relaxed atomics: for fields that one side reads without the lock. */
+/* Relaxed atomics: for fields that one side reads without the lock. Writers hold it, so
+ * adding needs no atomic read. A pointer is as wide as the platform has it. */
 #if defined(_MSC_VER)
 #define rlx_load(p) (*(volatile int64_t *)(p))
 #define rlx_store(p, v) (*(volatile int64_t *)(p) = (v))
+#define rlx_load_ptr(p) (*(void *volatile *)(p))
+#define rlx_store_ptr(p, v) (*(void *volatile *)(p) = (v))
+#define rlx_look(p) (*(volatile int *)(p))
+#define rlx_show(p, v) (*(volatile int *)(p) = (v))
 #define RLX_THREAD_LOCAL __declspec(thread)
 #define rlx_fence() MemoryBarrier()
 #define rlx_next(p) ((uint64_t)InterlockedIncrement64((volatile LONG64 *)(p)))
 #else
 #define rlx_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define rlx_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define rlx_load_ptr(p) __atomic_load_n((void **)(p), __ATOMIC_RELAXED)
+#define rlx_store_ptr(p, v) __atomic_store_n((void **)(p), (void *)(v), __ATOMIC_RELAXED)
+#define rlx_look(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define rlx_show(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #if defined(__GLIBC__) && !defined(__APPLE__)
 /* A few words fit the space that glibc keeps for libraries that are loaded late: no
  * call for each access. */
@@ -57,6 +66,8 @@ static inline void rlx_unlock(rlx_lock_t *lock) { (void)lock; }
 #define rlx_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define rlx_next(p) __atomic_add_fetch((p), 1, __ATOMIC_RELAXED)
 #endif
+
+#define rlx_add(p, n) rlx_store((p), *(p) + (n))
 
 #if defined(_WIN32)
 static inline int64_t rlx_monotonic_ns(void) {

@@ -29,7 +29,9 @@ from routilux._core.status cimport (
 from routilux._core.platform cimport (
     WAIT_HELP,
     WAIT_SLOT,
+    rlx_add,
     rlx_incref,
+    rlx_load,
     rlx_lock,
     rlx_unlock,
     waiter_free,
@@ -117,7 +119,7 @@ cdef int deliver(
         return PUT_NO_MEMORY
     rlx_incref(item)
     if slot.size == slot.bound + 1:
-        worker.n_crowded += 1
+        rlx_add(&worker.n_crowded, 1)
     cell.total += 1
     worker.queued += 1
     arrive(worker, cell, frame, fx)
@@ -295,7 +297,7 @@ cdef int await_room(
     cdef cell_t* cell = <cell_t*>slot.cell
     cdef waiter_t waiter
     cdef waiter_t* chain = NULL
-    cdef bint deep, alone, forbidden, hopeless = False
+    cdef bint deep, alone, forbidden, sleeps, hopeless = False
     cdef int64_t until = deadline
     cdef effects_t fx
     zero(&fx)
@@ -331,6 +333,7 @@ cdef int await_room(
         )
         if (
             is_flushable(cell, FLUSH_ALL)
+            and cell.running < cell.limit
             and is_stuck(worker, frame != NULL)
             and worker.ledger.is_wanted()
             and not cell.held
@@ -344,9 +347,10 @@ cdef int await_room(
         if not forbidden:
             hopeless = is_stuck(worker, frame != NULL) and (
                 (frame != NULL and (cell.running > 0 or cell.held))
-                or engine.phase != ENGINE_OPEN
+                or rlx_load(&engine.phase) != ENGINE_OPEN
             )
-        if not hopeless and not (forbidden and alone):
+        sleeps = not hopeless and not (forbidden and alone)
+        if sleeps:
             waiter_link(&worker.slot_waiters, &waiter)
             wake_roomy(worker, &chain)
         rlx_unlock(&worker.lock)
@@ -358,7 +362,7 @@ cdef int await_room(
                 "its routine can't take anything before this call returns (a cycle of"
                 " full slots, or a shutdown)",
             )
-        if not waiter.linked and not waiter.woken:
+        if not sleeps:
             help_once(worker, NULL, True)
             return AWAIT_AGAIN
         if deep or forbidden:

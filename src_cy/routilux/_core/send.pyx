@@ -14,7 +14,7 @@ from routilux._core.status cimport (
     PUT_OK,
     PUT_REFUSED,
 )
-from routilux._core.platform cimport rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_load, rlx_lock, rlx_unlock
 from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.block cimport Block, shown_of
@@ -59,7 +59,7 @@ cdef int send(
         n = cargo.n
     elif type(item) is Block:
         n = (<Block>item).n
-    if HOOKED and not emit__hooked(worker, cell, event, item, cargo, owner):
+    if rlx_load(&HOOKED) and not emit__hooked(worker, cell, event, item, cargo, owner):
         return 0
     zero(&fx)
     fx.source = cell.node
@@ -71,7 +71,7 @@ cdef int send(
         slot = e.targets[i]
         if cargo is not None:
             thing = cargo.thing(i)
-        if HOOKED and not is_let_in(worker, slot, <object>thing, owner):
+        if rlx_load(&HOOKED) and not is_let_in(worker, slot, <object>thing, owner):
             i += cargo is None or not cargo.step(i)
             continue
         # An activation that goes on holds its job open. Another thread, or a context
@@ -99,7 +99,7 @@ cdef int send(
     rlx_unlock(&worker.lock)
     if not is_idle(&fx):
         engine.apply(worker, &fx)
-    if worker.n_crowded and frame != NULL:
+    if rlx_load(&worker.n_crowded) and frame != NULL:
         relieve(worker, frame)
     return 0
 
@@ -108,7 +108,7 @@ cdef int relieve(WorkerCore worker, frame_t* frame) except -1:
     # Somewhere a slot holds more than its bound, because an activation was too deep to
     # help or must not block its loop: those that emit take their share of the work.
     cdef int left = RELIEF
-    while worker.n_crowded and left > 0 and depth_of(frame) < HELP_DEPTH:
+    while rlx_load(&worker.n_crowded) and left > 0 and depth_of(frame) < HELP_DEPTH:
         if not help_once(worker, NULL, False):
             break
         left -= 1

@@ -17,8 +17,10 @@ from routilux._core.status cimport (
     POLICY_NONE,
 )
 from routilux._core.platform cimport (
+    rlx_add,
     rlx_load,
     rlx_log2,
+    rlx_show,
     rlx_xdecref,
     waiter_pick,
     waiter_t,
@@ -90,7 +92,8 @@ cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil:
         if waiter.suspends and not slot_has_room(<slot_t*>waiter.target):
             still += 1
         waiter = waiter.next
-    return worker.running <= still
+    # A retry that is due waits for a thread itself: it is on the ready list.
+    return worker.running - worker.n_resumed <= still
 
 
 cdef bint is_stuck(WorkerCore worker, Py_ssize_t more) noexcept nogil:
@@ -117,8 +120,8 @@ cdef bint mark(owner_t* owner, int state, object error) noexcept:
     cdef JobContext job = <JobContext>owner.obj
     if job.state > JOB_RUNNING:
         return False
-    job.state = state
     job._error = error          # was None: nothing is released under the lock
+    rlx_show(&job.state, state)     # after the error, which belongs to it
     owner.dead = True
     return True
 
@@ -216,7 +219,7 @@ cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept no
     if gone == 0:
         return
     if size > slot.bound and size - gone <= slot.bound:
-        worker.n_crowded -= 1
+        rlx_add(&worker.n_crowded, -1)
     slot.size = size - gone
     slot.n_dropped += gone
     cell.total -= gone

@@ -23,6 +23,7 @@ from routilux.errors import SlotQueueFullError
 
 # Of free-standing slots: orders what several of them hold, and tells when it came.
 cdef uint64_t ARRIVALS = 0
+cdef rlx_lock_t ARRIVALS_LOCK    # protects it; innermost
 
 OVERFLOW_RULES = ("block", "error", "drop_oldest", "drop_newest")
 
@@ -184,7 +185,9 @@ cdef class Slot:
         rlx_lock(self.lock)
         full = not slot_has_room(self.queue)
         if not full:
+            rlx_lock(&ARRIVALS_LOCK)
             ARRIVALS = now = max(now, ARRIVALS + 1)
+            rlx_unlock(&ARRIVALS_LOCK)
             if block is None:
                 result = slot_put(self.queue, <PyObject*>data, NULL, now)
                 if result == 0:

@@ -6,7 +6,7 @@
 from cpython.object cimport PyObject
 
 from routilux._core.status cimport JOB_COMPLETED, JOB_RUNNING, OWNER_JOB
-from routilux._core.platform cimport rlx_incref
+from routilux._core.platform cimport rlx_incref, rlx_load, rlx_show
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
@@ -63,7 +63,7 @@ cdef inline bint settle_straight(
         return False
     else:
         owner.open = 0
-        (<JobContext>owner.obj).state = JOB_COMPLETED
+        rlx_show(&(<JobContext>owner.obj).state, JOB_COMPLETED)
         owner.link = fx.done
         fx.done = owner
     cell.running = 0
@@ -82,7 +82,7 @@ cdef inline bint put_straight(
     if (
         not cell.straight or slot.size >= slot.bound
         or owner.kind != OWNER_JOB or owner.dead or owner.parked
-        or worker.slot_waiters.head != NULL or not (cell.ready or worker.in_runq)
+        or worker.slot_waiters.head != NULL or not (cell.ready or rlx_load(&worker.in_runq))
         or slot_put(slot, item, owner, cell.stamp + 1) < 0
     ):
         return False

@@ -59,15 +59,16 @@ cdef class WorkerCore:
     cdef uint64_t n_taken            # activations started: the tag of the newest
     cdef Py_ssize_t queued           # items in all slots
     cdef Py_ssize_t running          # activations going on
+    cdef Py_ssize_t n_resumed        # those of them whose retry is due and not yet taken
     cdef Py_ssize_t nested           # those of them whose thread helps, so runs another
     cdef Py_ssize_t blocked_outside  # those that wait for a slot of another worker
-    cdef Py_ssize_t timers           # pending timers that will move something
+    cdef int64_t timers              # also read without lock: pending timers that will move something
     cdef Py_ssize_t n_waiting        # activations of `running` whose retry is not begun yet
     cdef bint paused                 # no activation begins: the limit of each cell is negated
     cdef waiters_t idle_waiters      # WAIT_IDLE
     cdef waiters_t slot_waiters      # WAIT_SLOT, WAIT_HELP
     cdef Py_ssize_t n_held           # cells that are held
-    cdef Py_ssize_t n_crowded        # slots that hold more than their bound
+    cdef int64_t n_crowded           # also read without lock: slots that hold more than their bound
     cdef readonly object flow        # set once
     cdef uint64_t number             # in the order of exec(), for a simulation; set once
     cdef int64_t n_dropped           # items dropped with their jobs
