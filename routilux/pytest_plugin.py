@@ -88,8 +88,9 @@ def simulated_runtime(
     made = request.node.stash.setdefault(MADE, [])
 
     def make(*args: Any, **options: Any) -> Runtime:
-        made.append(Runtime(*args, engine="sim", seed=routilux_seed, **options))
-        return made[-1]
+        runtime = Runtime(*args, engine="sim", seed=routilux_seed, **options)
+        made.append(runtime)
+        return runtime
 
     yield make
     for runtime in reversed(made):

@@ -358,9 +358,7 @@ class WorkerState(WorkerCore, Serializable):
         end = None if timeout is None else self.monotonic() + timeout
         while jobs := [job for job in self._core().live_jobs() if self._has(job)]:
             for job in jobs:
-                left = (
-                    None if end is None else max(0.0, end - self.monotonic_ns()) / 1e9
-                )
+                left = None if end is None else max(0.0, end - self.monotonic())
                 if not job.wait(left):
                     return False
         return True

@@ -61,8 +61,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
-    "AskAgain",
     "FAULTS",
+    "AskAgain",
     "BulkCore",
     "Control",
     "Event",

@@ -1,12 +1,15 @@
 """Chapter 3: set_concurrency, what runs in parallel, and who starves."""
 
 import asyncio
+import hashlib
 import logging
 import threading
+import time
+from collections import Counter
 
 import pytest
 
-from routilux import Routine, all_slots_ready_policy
+from routilux import Flow, Routine, all_slots_ready_policy, immediate_policy
 
 WAIT = 20.0
 
@@ -249,3 +252,30 @@ def test_routine_that_is_not_starved_gets_no_warning(
         runtime.post(flow.flow_id, "work", "input", number)
     finish(runtime)
     assert warned("set_concurrency") == []
+
+
+def test_short_logic_that_gives_back_the_gil_gets_a_second_thread(threaded, finish):
+    buffer, turns = bytes(1 << 15), Counter()  # 18 µs each
+
+    def logic(slot_data, policy_message, worker_state):
+        hashlib.sha256(buffer).digest()
+        turns[threading.get_ident()] += 1
+
+    flow = Flow()
+    for name in "ab":
+        routine = Routine()
+        routine.add_slot("input")
+        routine.set_activation_policy(immediate_policy())
+        routine.set_logic(logic)
+        flow.add_routine(routine, name)
+    runtime = threaded(thread_pool_size=2)
+    runtime.exec(flow)
+    until = time.monotonic() + WAIT
+    shares = [0]
+    while len(shares) < 2 or min(shares) < 300:
+        assert time.monotonic() < until, f"one thread does nearly all: {shares}"
+        turns.clear()
+        for name in "ab":
+            runtime.post_many(flow.flow_id, name, "input", [None] * 900, jobs="one")
+        finish(runtime)
+        shares = list(turns.values())

@@ -1,7 +1,6 @@
 """Chapter 3: policies in Python that name a time, and that take part in a flush."""
 
 import threading
-import time
 
 import pytest
 

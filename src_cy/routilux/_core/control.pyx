@@ -10,16 +10,9 @@ import logging
 cimport cython
 from libc.stdint cimport int64_t
 
-from routilux._core.status cimport (
-    ENGINE_CLOSED,
-    ENGINE_DRAINING,
-    ENGINE_OPEN,
-    JOB_CANCELLED,
-    FLUSH_WANTED,
-    JOB_PENDING,
-    JOB_RUNNING,
-    WORKER_STOPPED,
-)
+from routilux._core.status cimport ENGINE_CLOSED, ENGINE_DRAINING, ENGINE_OPEN
+from routilux._core.status cimport FLUSH_WANTED, JOB_CANCELLED, JOB_PENDING, JOB_RUNNING
+from routilux._core.status cimport WORKER_STOPPED
 from routilux._core.platform cimport (
     WAIT_ALL,
     WAIT_JOB,

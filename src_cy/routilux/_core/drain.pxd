@@ -4,8 +4,8 @@
 from libc.stdint cimport uint64_t
 
 from routilux._core.status cimport JOB_PENDING, JOB_RUNNING, OWNER_JOB
-from routilux._core.platform cimport rlx_show, rlx_store
-from routilux._core.job cimport JobContext, owner_t, wall_ns
+from routilux._core.platform cimport rlx_show
+from routilux._core.job cimport JobContext, owner_t, stamp_start
 from routilux._core.ledger cimport effects_t
 from routilux._core.lane cimport laned_t
 from routilux._core.routine cimport cell_t
@@ -50,16 +50,11 @@ cdef inline cell_t* place_behind(cell_t* anchor, uint64_t tag) noexcept nogil:
 cdef inline void has_begun(owner_t* owner) noexcept nogil:
     if owner.kind == OWNER_JOB and (<JobContext>owner.obj).state == JOB_PENDING:
         rlx_show(&(<JobContext>owner.obj).state, JOB_RUNNING)
-        rlx_store(
-            &(<JobContext>owner.obj).started,
-            wall_ns((<JobContext>owner.obj).ident.virtual_wall),
-        )
+        stamp_start(<JobContext>owner.obj)
 
 # After an arrival or the end of an activation: puts the cell on the ready list, or
 # parks what is queued and arms the policy's clock. `after`: see push_ready.
-cdef void recheck(
-    WorkerCore worker, cell_t* cell, cell_t* after, effects_t* fx
-) noexcept nogil
+cdef void recheck(WorkerCore worker, cell_t* cell, cell_t* after, effects_t* fx) noexcept nogil
 
 # Takes an activation from the head of the ready list (or its tail). False: none.
 cdef bint take(
@@ -72,9 +67,7 @@ cdef bint take_ready(
 ) noexcept nogil
 
 # Takes the oldest item out of a slot; its reference and count move to `entry`.
-cdef void take_entry(
-    WorkerCore worker, slot_t* slot, entry_t* entry, effects_t* fx
-) noexcept nogil
+cdef void take_entry(WorkerCore worker, slot_t* slot, entry_t* entry, effects_t* fx) noexcept nogil
 
 # The same for an item in a lane, and for the oldest one wherever it lies.
 cdef void take_laned(

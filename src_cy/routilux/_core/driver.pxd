@@ -21,6 +21,7 @@ cdef class ThreadDriver(Driver):
     cdef int64_t stopping
 
     cdef int64_t doze(self) noexcept nogil
+    cdef int probe(self) except -1
     cdef int look(self, int64_t waited_ns) except -1
     cdef int check_starved(self, int64_t waited_ns) except -1
 

@@ -31,6 +31,7 @@ from routilux._core.platform cimport (
     wake_chain,
 )
 from routilux._core.routine cimport Node, cell_t
+from routilux._core.breadth cimport weigh
 from routilux._core.engine cimport pump_t
 from routilux._core.worker cimport WorkerCore
 from routilux._core.frame cimport set_context
@@ -40,6 +41,7 @@ logger = logging.getLogger("routilux")
 
 cdef int64_t SHORTEST_US = 500       # between two looks while something seems to block
 cdef int64_t LONGEST_US = 8000       # while everything moves
+cdef int64_t PROBE = -2              # doze: look whether logic gives back the GIL
 cdef int64_t STARVED_NS = 1000000000
 cdef int64_t LONG_NS = 100000         # an activation that makes up for another thread
 
@@ -106,6 +108,9 @@ cdef class ThreadDriver(Driver):
             if rlx_load(&self.stopping):
                 break
             try:
+                if waited == PROBE:
+                    self.probe()
+                    waited = 0
                 self.engine.fire()
                 if waited:
                     self.look(waited)
@@ -120,7 +125,7 @@ cdef class ThreadDriver(Driver):
 
     cdef int64_t doze(self) noexcept nogil:
         # Sleeps until there is something to do that needs the GIL. Returns 0 when a
-        # timer is due or the end came; how long nothing has begun to run, in ns; or -1
+        # timer is due or the end came; PROBE; how long nothing has begun to run, in ns; or -1
         # when activations begin, but take long while others wait.
         cdef int64_t us = SHORTEST_US, due, now, beats = rlx_load(&self.engine.beats)
         cdef int64_t begun, blocked = 0
@@ -178,7 +183,36 @@ cdef class ThreadDriver(Driver):
             slow = 0
             blocked = 0
             beats = rlx_load(&self.engine.beats)
+            if not RLX_FREE_THREADED and self.engine.pool_size > 1 and (
+                rlx_load(&self.engine.runq_len) > 0
+                or rlx_load(&self.engine.breadth.wide) > 1
+            ):
+                now = rlx_monotonic_ns()
+                if now >= self.engine.breadth.next_ns:
+                    self.engine.breadth.asked_ns = now
+                    return PROBE
             us = min(2 * us, LONGEST_US) if us > 0 else SHORTEST_US
+
+    cdef int probe(self) except -1:
+        # The GIL has just been got; see breadth.pyx.
+        cdef Engine engine = self.engine
+        cdef pump_t* pump
+        cdef bint more
+        rlx_lock(&engine.lock)
+        pump = engine.pumps
+        while pump != NULL and rlx_load_ptr(&pump.cell) == NULL:
+            pump = pump.next
+        more = weigh(
+            &engine.breadth,
+            rlx_load(&engine.beats),
+            pump != NULL,
+            rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked),
+            engine.pool_size,
+        )
+        rlx_unlock(&engine.lock)
+        if more:
+            engine.add_pumps(engine.pool_size)
+        return 0
 
     cdef int look(self, int64_t waited_ns) except -1:
         # Ready work waits behind pumps that block or take long: more pumps.

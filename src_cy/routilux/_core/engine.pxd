@@ -4,14 +4,10 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
-from routilux._core.platform cimport (
-    PyThread_type_lock,
-    rlx_lock_t,
-    waiter_t,
-    waiters_t,
-)
+from routilux._core.platform cimport PyThread_type_lock, rlx_lock_t, waiter_t, waiters_t
 from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.routine cimport cell_t
+from routilux._core.breadth cimport breadth_t
 from routilux._core.timer cimport Clock
 from routilux._core.worker cimport Activation, WorkerCore
 
@@ -61,6 +57,7 @@ cdef class Engine:
     cdef int64_t keeper_asleep       # the driver's keeper sleeps without a tick
     cdef int64_t keeper_rung         # its bell rang, and it has not looked yet
     cdef int64_t beats               # activations begun; read without lock
+    cdef breadth_t breadth           # pumps for short tasks
     cdef dict workers                # worker_id -> WorkerCore, in the order of exec()
     cdef dict newest                 # flow_id -> newest running WorkerCore
     cdef int64_t epoch               # counts the changes of `newest`

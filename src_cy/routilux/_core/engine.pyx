@@ -34,6 +34,7 @@ from routilux._core.count cimport sweep
 from routilux._core.timer cimport timer_t
 from routilux._core.settle cimport wake_if_blocked
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
+from routilux._core.breadth cimport breadth_init, linger_busily
 from routilux._core.flush cimport check_time, resume
 
 logger = logging.getLogger("routilux")
@@ -80,6 +81,7 @@ cdef class Engine:
         self.workers = {}
         self.newest = {}
         self.keeper_asleep = True
+        breadth_init(&self.breadth)
 
     def attach(self, Driver driver):
         """Give the engine what acts for it, before the first worker (again at exit)."""
@@ -146,6 +148,11 @@ cdef class Engine:
             nudge = True
         elif self.n_pumps > self.n_parked:
             nudge = rlx_load(&self.keeper_asleep)
+            if self.parked != NULL and (
+                rlx_load(&self.n_pumps) - rlx_load(&self.n_parked)
+                < rlx_load(&self.breadth.wide)
+            ):
+                sleeper = self.unpark()
         elif self.parked != NULL:
             sleeper = self.unpark()
         else:
@@ -227,7 +234,6 @@ cdef class Engine:
     cdef WorkerCore next_worker(self, pump_t* pump):
         # Where a pump goes next; sleeps for `linger` when there is nothing. None: end.
         cdef WorkerCore worker
-        cdef effects_t fx
         cdef int got
         while True:
             rlx_lock(&self.lock)
@@ -236,6 +242,9 @@ cdef class Engine:
             if worker is not None:
                 return worker
             self.offer_room()
+            if rlx_load(&self.breadth.wide) > 1:
+                with nogil:
+                    linger_busily(&self.breadth, &self.runq_len)
             rlx_lock(&self.lock)
             if self.runq_head != NULL:
                 rlx_unlock(&self.lock)

@@ -4,7 +4,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
-from routilux._core.platform cimport rlx_wall_ns
+from routilux._core.platform cimport rlx_store, rlx_wall_ns
 
 # Guarded by the lock of the worker that the job belongs to.
 ctypedef struct owner_t:
@@ -57,5 +57,8 @@ cdef class JobContext:
     # Call before a user's object is stored in it, or before the job is handed out to
     # be stored in a user's object: from then on the collector sees it.
     cdef void show(self) noexcept
+
+cdef inline void stamp_start(JobContext job) noexcept nogil:
+    rlx_store(&job.started, wall_ns(job.ident.virtual_wall))
 
 cdef JobContext new_job(Ident ident, object job_id)

@@ -10,12 +10,7 @@ from datetime import datetime, timezone
 from enum import Enum
 
 cimport cython
-from routilux._core.status cimport (
-    JOB_CANCELLED,
-    JOB_FAILED,
-    JOB_RUNNING,
-    OWNER_JOB,
-)
+from routilux._core.status cimport JOB_CANCELLED, JOB_FAILED, JOB_RUNNING, OWNER_JOB
 from routilux._core.platform cimport (
     rlx_gc_hide,
     rlx_gc_show,

@@ -21,8 +21,6 @@ cdef extern from "rlx_platform.h" nogil:
     int64_t rlx_wall_ns()
     int rlx_log2(int64_t n)
     const int RLX_FREE_THREADED
-
-cdef extern from "rlx_platform.h" nogil:
     void rlx_incref(PyObject* o)     # only with the GIL, like the functions that call it
 
 cdef extern from "rlx_platform.h":

@@ -26,8 +26,7 @@ ctypedef struct activation_t:
     PyObject* item           # immediate: the item; or the base of all items; owned
     entry_t* entries         # else: what was taken, slot by slot; owned memory
     Py_ssize_t* counts       # else: items of each slot; in the same block
-    Py_ssize_t n_entries
-    Py_ssize_t cap_entries
+    Py_ssize_t n_entries, cap_entries
     part_t* parts            # beside entries of typed slots: what of the base; owned memory
     char* data               # of a typed slot, if act.item has all: where in it
     Py_ssize_t n             # and how many items
@@ -48,8 +47,7 @@ cdef class WorkerCore:
     cdef Ident ident                 # set once
     cdef readonly object engine      # Engine, None before exec(); set once
     cdef cell_t* cells               # one per node; set once
-    cdef Py_ssize_t n_cells          # set once
-    cdef Py_ssize_t n_slots          # set once; of all cells
+    cdef Py_ssize_t n_cells, n_slots # set once
     cdef slot_t* slots               # of all cells; set once
     cdef event_t* events             # of all cells; set once
     cdef slot_t** targets            # of all events; set once
@@ -62,22 +60,19 @@ cdef class WorkerCore:
     cdef Py_ssize_t n_resumed        # those of them whose retry is due and not yet taken
     cdef Py_ssize_t nested           # those of them whose thread helps, so runs another
     cdef Py_ssize_t blocked_outside  # those that wait for a slot of another worker
-    cdef int64_t timers              # also read without lock: pending timers that will move something
+    cdef int64_t timers              # pending, that will move something; atomic
     cdef Py_ssize_t n_waiting        # activations of `running` whose retry is not begun yet
     cdef bint paused                 # no activation begins: the limit of each cell is negated
-    cdef waiters_t idle_waiters      # WAIT_IDLE
-    cdef waiters_t slot_waiters      # WAIT_SLOT, WAIT_HELP
+    cdef waiters_t idle_waiters, slot_waiters    # WAIT_IDLE; WAIT_SLOT and WAIT_HELP
     cdef Py_ssize_t n_held           # cells that are held
-    cdef int64_t n_crowded           # also read without lock: slots that hold more than their bound
+    cdef int64_t n_crowded           # slots that hold more than their bound; atomic
     cdef readonly object flow        # set once
     cdef uint64_t number             # in the order of exec(), for a simulation; set once
     cdef int64_t n_dropped           # items dropped with their jobs
     cdef int64_t in_runq             # guarded by the engine's lock; also read without
     cdef PyObject* run_next          # guarded by the engine's lock: link of its run queue
     cdef int phase                   # WorkerPhase
-    cdef int64_t created             # wall clock ns; 0 when it did not happen yet
-    cdef int64_t started
-    cdef int64_t stopped
+    cdef int64_t created, started, stopped   # wall clock ns; 0: it did not happen yet
     cdef dict states                 # routine_id -> state; the user's alone
     cdef uint64_t poster             # number of the thread that posted last
     cdef uint64_t poster_seq         # and the job that it posted; 0: none
