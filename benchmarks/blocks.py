@@ -20,15 +20,16 @@ Ufunc: TypeAlias = Callable[[Any], Any]
 DEPTH = 4
 SIZE = 4_096
 BLOCKS = 64
+MANY = 512  # what one job takes to start and to end is a row of its own
 JOINED = 1 << 18  # float64 of each half: 2 MiB
 
 
 class Apply(Routine):
     """Apply one ufunc to blocks of one size, and emit what it gives."""
 
-    def __init__(self, ufunc: Ufunc, size: int) -> None:
+    def __init__(self, ufunc: Ufunc, size: int, blocks: int) -> None:
         super().__init__()
-        self.add_slot("input", BLOCKS * size, dtype=np.float64)
+        self.add_slot("input", blocks * size, dtype=np.float64)
         self.add_event("output", ["value"])
         self.set_activation_policy(batch_size_policy(size))
         self.ufunc = ufunc
@@ -50,7 +51,7 @@ class BlockChain:
         self.ufunc = ufunc
         self.flow = Flow()
         for index in range(DEPTH):
-            self.flow.add_routine(Apply(ufunc, size), str(index))
+            self.flow.add_routine(Apply(ufunc, size, blocks), str(index))
             if index:
                 self.flow.connect(str(index - 1), "output", str(index), "input")
         self.data = np.linspace(0.0, 1.0, size * blocks)
@@ -107,9 +108,9 @@ class Halves:
 
 def typed(rounds: int) -> Iterator[Row]:
     """Blocks through a chain of ufuncs, and copies where a batch cuts across blocks."""
-    calls = DEPTH * BLOCKS
+    calls = DEPTH * MANY
     for ufunc, limit in ((np.sqrt, "<= 1.15"), (np.sin, "<= 1.15"), (np.square, "")):
-        case = BlockChain(ufunc)
+        case = BlockChain(ufunc, blocks=MANY)
         with Runtime(thread_pool_size=2) as runtime:
             worker = runtime.exec(case.flow)
             one, many, bare = interleave(
