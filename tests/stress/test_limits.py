@@ -274,16 +274,17 @@ def test_diamond_with_one_slow_arm_pairs_everything_in_bounded_memory(pool):
         *[("source", "slow", "input"), ("source", "fast", "input")],
         *[("slow", "pair", "left"), ("fast", "pair", "right")],
     )
-    statuses = {{}}
+    statuses, lock = {{}}, threading.Lock()
+
+    def count_end(job):
+        with lock:
+            statuses[str(job.status)] = statuses.get(str(job.status), 0) + 1
+
     with Runtime({pool}, max_queue_size=100, job_history=100) as runtime:
         runtime.exec(flow)
         for n in range(ITEMS):
             job = runtime.post("flow", "source", "input", n).job
-            job.add_done_callback(
-                lambda job: statuses.update(
-                    {{str(job.status): statuses.get(str(job.status), 0) + 1}}
-                )
-            )
+            job.add_done_callback(count_end)
         finished = runtime.wait_until_all_jobs_finished()
     tell(
         paired=next(expected), wrong=wrong[:3], statuses=statuses, finished=finished
