@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from routilux._core import (
     JobContext,
     JobStatus,
-    rows,
     set_post_result,
+    tally,
 )
 from routilux.errors import name_hint
 from routilux.flow import Flow
 from routilux.machine import Machine, check_size
 from routilux.monitoring.flow_registry import FlowRegistry
+from routilux.observability.observed import ObservedRuntime
 from routilux.simulation import (
     Interleave,
     Simulation,
@@ -41,7 +42,6 @@ from routilux.worker import WorkerState
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from routilux.monitoring.metrics import RuntimeMetrics
 
 __all__ = ["JobContext", "JobStatus", "PostResult", "Runtime"]
 
@@ -98,7 +98,7 @@ def check_fresh(worker: object, flow: Flow) -> None:
         )
 
 
-class Runtime(StreamingRuntime, Supervision):
+class Runtime(StreamingRuntime, Supervision, ObservedRuntime):
     """Runs flows on a thread pool.
 
     1. `exec` starts a worker of a flow.
@@ -182,6 +182,7 @@ class Runtime(StreamingRuntime, Supervision):
         )
         self._attach(self._machine.core)
         self._machine.watch(self)
+        self._made_at = tally(self.core)["clock"]
 
     def exec(
         self,
@@ -311,19 +312,6 @@ class Runtime(StreamingRuntime, Supervision):
     def simulation(self) -> Simulation | None:
         """What the engine "sim" drew and did; None with the others."""
         return self._machine.simulation
-
-    def metrics(self) -> RuntimeMetrics:
-        """Return a snapshot of all counters; printing it gives a table.
-
-        Raises:
-            RuntimeError: The runtime was made without `enable_monitoring=True`.
-        """
-        if not self.enable_monitoring:
-            raise RuntimeError("metrics() needs Runtime(enable_monitoring=True)")
-        from routilux.monitoring.metrics import collect
-
-        found = [row for worker in self._machine.workers() for row in rows(worker)]
-        return collect(found, self.core.counts())
 
     @property
     def thread_pool(self) -> ThreadPoolExecutor | None:

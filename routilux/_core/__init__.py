@@ -14,6 +14,7 @@ try:
     from routilux._core.audit import audit_core
     from routilux._core.bulk import BulkCore
     from routilux._core.call import Skip
+    from routilux._core.census import edges, rows, tally
     from routilux._core.control import Control
     from routilux._core.detached import stand_in
     from routilux._core.driver import InlineDriver, ThreadDriver
@@ -34,7 +35,7 @@ try:
     from routilux._core.hooks import set_hooks
     from routilux._core.job import JobContext, JobStatus
     from routilux._core.post import set_post_result
-    from routilux._core.report import holders, rows
+    from routilux._core.report import holders
     from routilux._core.routine import Plan, logic_style
     from routilux._core.sim import (
         SimControl,
@@ -89,6 +90,7 @@ __all__ = [
     "capture",
     "clock_in_logic",
     "custom_policy",
+    "edges",
     "get_current_job",
     "get_current_job_id",
     "get_current_jobs",
@@ -108,6 +110,7 @@ __all__ = [
     "set_post_result",
     "sleep_in_logic",
     "stand_in",
+    "tally",
     "time_interval_policy",
     "worker_variable",
 ]

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         enable_monitoring_hooks,
         get_monitoring_hooks,
     )
-    from routilux.monitoring.metrics import RoutineMetrics, RuntimeMetrics
     from routilux.monitoring.monitor_collector import (
         ErrorRecord,
         ExecutionEvent,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     )
     from routilux.monitoring.registry import MonitoringRegistry
     from routilux.monitoring.runtime_registry import RuntimeRegistry
+    from routilux.observability.snapshot import RoutineMetrics, RuntimeMetrics
 
 __all__ = [
     "Breakpoint",
@@ -91,7 +91,7 @@ LATE = {
         "enable_monitoring_hooks",
         "get_monitoring_hooks",
     ),
-    "routilux.monitoring.metrics": (
+    "routilux.observability.snapshot": (
         "RoutineMetrics",
         "RuntimeMetrics",
     ),

@@ -23,6 +23,7 @@ from routilux._core.status cimport (
 )
 from routilux._core.platform cimport (
     RLX_FREE_THREADED,
+    rlx_add,
     rlx_incref,
     rlx_load,
     rlx_lock,
@@ -194,6 +195,8 @@ cdef int make_room(
     bint* crowd,
 ) except -1:
     # No lock held. Waits for what try_enter missed, or says why that is no use.
+    if deadline and (result == NO_PLACE or result == NO_ROOM):
+        rlx_add(&core.n_waits, 1)
     if result == NO_PLACE:
         over[0] = await_place(core, worker, frame, deadline)
     elif result == NO_ROOM:

@@ -294,16 +294,12 @@ cdef int emit_c(
     if e.n_targets == 0 and not rlx_load(&HOOKED) and rlx_load(&worker.n_crowded) == 0:
         rlx_lock(&worker.lock)
         e.n_emitted += 1
-        if cell.meter != NULL:
-            cell.meter.items_out += 1
         rlx_unlock(&worker.lock)
         return 0
     if frame != NULL and e.n_targets == 1 and not rlx_load(&HOOKED):
         rlx_lock(&worker.lock)
         if put_straight(worker, e.targets[0], <PyObject*>item, owner, frame):
             e.n_emitted += 1
-            if cell.meter != NULL:
-                cell.meter.items_out += 1
             rlx_unlock(&worker.lock)
             if rlx_load(&worker.n_crowded):
                 relieve(worker, frame)

@@ -1,15 +1,13 @@
-"""What users and messages are told of a worker: meters, holders, counters.
+"""What messages and tests are told of a worker: who holds its jobs, its counters.
 
-Called from Python at any time, by `Runtime.metrics()`, by a wait that timed out, by
-tests. Takes the worker's lock for each routine, never for all at once, so a report of
-a thousand routines holds nothing up; its numbers are each true, not of one moment.
+Called from Python at any time, by a wait that timed out, by tests. Takes the worker's
+lock for each routine, never for all at once, so a report of a thousand routines holds
+nothing up; its numbers are each true, not of one moment.
 """
-
-from libc.stdint cimport int64_t
 
 from routilux._core.status cimport POLICY_NONE
 from routilux._core.platform cimport rlx_lock, rlx_unlock
-from routilux._core.routine cimport Node, cell_t, meter_t
+from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport WorkerCore
 
 
@@ -67,39 +65,4 @@ def debug(WorkerCore worker):
             }
             for i, node in enumerate(worker.plan.nodes)
         },
-    }
-
-
-def rows(WorkerCore worker):
-    """Return the meters of all routines as dicts (see monitoring.metrics)."""
-    return [row(worker, node) for node in worker.plan.nodes]
-
-
-cdef dict row(WorkerCore worker, Node node):
-    cdef cell_t* cell = &worker.cells[node.index]
-    cdef meter_t meter
-    cdef Py_ssize_t depth, peak = 0
-    cdef int64_t dropped = 0
-    cdef int i
-    rlx_lock(&worker.lock)
-    meter = cell.meter[0]
-    depth = cell.total
-    for i in range(cell.n_slots):
-        peak = max(peak, cell.slots[i].peak + cell.slots[i].laned)
-        dropped += cell.slots[i].n_dropped
-    rlx_unlock(&worker.lock)
-    return {
-        "flow_id": worker.ident.flow_id,
-        "worker_id": worker.ident.worker_id,
-        "routine_id": node.routine_id,
-        "activations": meter.activations,
-        "failures": meter.failures,
-        "retries": meter.retries,
-        "items_in": meter.items_in,
-        "items_out": meter.items_out,
-        "dropped": dropped,
-        "queue_depth": depth,
-        "queue_peak": peak,
-        "busy_seconds": meter.busy_ns / 1e9,
-        "histogram": tuple([meter.histogram[i] for i in range(64)]),
     }

@@ -20,7 +20,6 @@ ctypedef struct meter_t:
     int64_t activations, failures
     int64_t retries
     int64_t items_in
-    int64_t items_out
     int64_t busy_ns
     int64_t histogram[64]    # bucket i: 2**i <= ns < 2**(i+1)
 

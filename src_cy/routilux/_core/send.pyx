@@ -14,7 +14,7 @@ from routilux._core.status cimport (
     PUT_OK,
     PUT_REFUSED,
 )
-from routilux._core.platform cimport rlx_load, rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_add, rlx_load, rlx_lock, rlx_unlock
 from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.block cimport Block, shown_of
@@ -54,7 +54,7 @@ cdef int send(
     cdef effects_t fx
     cdef Py_ssize_t i = 0, n = 1
     cdef int result = PUT_OK
-    cdef bint over = on_loop
+    cdef bint over = on_loop, waited = False
     if cargo is not None:
         n = cargo.n
     elif type(item) is Block:
@@ -65,8 +65,6 @@ cdef int send(
     fx.source = cell.node
     rlx_lock(&worker.lock)
     e.n_emitted += n
-    if cell.meter != NULL:
-        cell.meter.items_out += n
     while i < e.n_targets:
         slot = e.targets[i]
         if cargo is not None:
@@ -94,6 +92,9 @@ cdef int send(
             raise slot_full(worker, slot, "its overflow rule is 'error'")
         if result == PUT_NO_MEMORY:
             raise MemoryError("no memory for a slot's queue")
+        if not waited:
+            waited = True
+            rlx_add(&engine.n_waits, 1)
         over = await_room(worker, slot, frame, True, -1) == AWAIT_OVER
         rlx_lock(&worker.lock)
     rlx_unlock(&worker.lock)
