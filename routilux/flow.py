@@ -28,6 +28,7 @@ from routilux.error_handler import ErrorHandler
 from routilux.functions import as_routine
 from routilux.graph import Connection
 from routilux.monitoring.flow_registry import FlowRegistry
+from routilux.observability.drawn import DrawnFlow
 from routilux.portable import Portable
 from routilux.routine import Routine
 from routilux.serialization.serializable import Serializable
@@ -36,7 +37,7 @@ from routilux.shape import Shape
 __all__ = ["Connection", "Flow"]
 
 
-class Flow(Shape, Portable, Serializable):
+class Flow(Shape, Portable, DrawnFlow, Serializable):
     """Routines and the connections between them.
 
     1. Add routines, each under an id of its own.
