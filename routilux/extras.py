@@ -14,10 +14,12 @@ __all__ = ["load_extra"]
 
 # import name -> (extra of pyproject.toml, name to install)
 EXTRAS = {
+    "graphviz": ("draw", "graphviz"),
     "jsonpath_ng": ("jsonpath", "jsonpath-ng"),
     "jsonschema": ("jsonschema", "jsonschema"),
     "jsonschema_specifications": ("jsonschema", "jsonschema"),
     "pydantic": ("pydantic", "pydantic"),
+    "rich": ("progress", "rich"),
     "simpleeval": ("expressions", "simpleeval"),
     "yaml": ("yaml", "pyyaml"),
 }

@@ -159,7 +159,10 @@ def test_routine_without_worker_is_the_total() -> None:
     assert (total.flow_id, total.worker_id) == ("orders", "")
     assert (total.activations, total.items_in, total.logic.sum) == (10, 10, 1.0)
     assert (total.queue_depth, total.queue_peak, total.share) == (4, 7, 1.0)
-    assert (total.slots["text"].wait.count, total.logic.p50) == (4, pytest.approx(1.536e-6))
+    assert (total.slots["text"].wait.count, total.logic.p50) == (
+        4,
+        pytest.approx(1.536e-6),
+    )
 
 
 def test_same_id_in_two_flows_needs_the_worker() -> None:
