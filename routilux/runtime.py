@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -252,7 +253,9 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime):
         """Run the partial batches of a flow now, of all flows when it is None."""
         self.core.flush(None if flow_id is None else self._resolve(flow_id))
 
-    def wait_until_all_jobs_finished(self, timeout: float | None = None) -> bool:
+    def wait_until_all_jobs_finished(
+        self, timeout: float | None = None, *, progress: bool = False
+    ) -> bool:
         """Sleep until every job is finished.
 
         Partial batches run when nothing else is left to do. The last job's end wakes
@@ -260,6 +263,7 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime):
 
         Args:
             timeout: Seconds; None waits without a limit.
+            progress: Show meanwhile how far they are; see `progress`.
 
         Returns:
             True when all are finished; False at the timeout, after a log line that says
@@ -268,6 +272,12 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime):
         Raises:
             RuntimeError: Inside logic, which would wait for itself.
         """
+        if progress:
+            self.core.check_outside("wait_until_all_jobs_finished()")
+            shown = self._progress
+            with self.progress() if shown is None else nullcontext(shown) as seen:
+                seen.expect_no_more()
+                return self.wait_until_all_jobs_finished(timeout)
         if self.core.wait_all(timeout):
             return True
         self._machine.log_holders(f"jobs are unfinished after {timeout} s")

@@ -5,13 +5,18 @@ The half of `Runtime` for those who look on. Nothing here runs once per item.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 from routilux._core import BulkCore, edges, rows, tally
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
     from routilux.machine import Machine
+    from routilux.observability.progress import Form, Progress
     from routilux.observability.snapshot import RuntimeMetrics
+    from routilux.runtime import Runtime
 
 __all__ = ["ObservedRuntime"]
 
@@ -25,6 +30,7 @@ class ObservedRuntime(BulkCore):
     _machine: Machine
     _made_at: float
     enable_monitoring: bool
+    _progress: Progress | None = None  # the one that is on the screen
 
     def metrics(self) -> RuntimeMetrics:
         """Return a snapshot of all counters; printing it gives a table.
@@ -52,3 +58,58 @@ class ObservedRuntime(BulkCore):
             [row for worker in workers for row in rows(worker)],
             [edge for worker in workers for edge in edges(worker)],
         )
+
+    def progress(
+        self,
+        total: int | None = None,
+        *,
+        file: TextIO | None = None,
+        form: Form = "auto",
+    ) -> Progress:
+        """Show how far the jobs are, for as long as a `with` block lasts.
+
+        A bar for each routine with what it has done, what is queued, its rate and its
+        failures, and one for all jobs. It works without `enable_monitoring`, but then
+        counts items instead of activations, and the failures of jobs only.
+
+        Args:
+            total: Jobs that will be posted, for the time that is left; None: unknown.
+            file: Where to write; None for `sys.stderr`.
+            form: "bars" in a terminal (the extra `progress`), "lines" of plain text,
+                "notebook"; "auto" chooses.
+
+        Raises:
+            TypeError: `total` is no int.
+            ValueError: `total` is negative, or there is no such form.
+            ConfigurationError: At `with`: form="bars", and rich is not installed.
+
+        Example:
+            >>> with runtime.progress(total=len(items)):
+            ...     runtime.post_many("my_flow", "routine", "input", items)
+            ...     runtime.wait_until_all_jobs_finished()
+        """
+        from routilux.observability.progress import Progress
+
+        return Progress(cast("Runtime", self), total, file, form)
+
+    def report(self, path: str | PathLike[str], *, title: str | None = None) -> Path:
+        """Write a page about the run so far: one HTML file that loads nothing.
+
+        It has the picture of each flow, the routines with their times, who ran when,
+        the failures with their tracebacks, and the slowest jobs. It can be asked for at
+        any time, also after `shutdown()`, and tells most with `enable_monitoring`.
+
+        Args:
+            path: The file; one that is there is replaced.
+            title: The heading; None for the ids of the flows.
+
+        Returns:
+            The path.
+
+        Example:
+            >>> runtime.report("run.html")
+            PosixPath('run.html')
+        """
+        from routilux.observability.report import write_report
+
+        return write_report(cast("Runtime", self), path, title)
