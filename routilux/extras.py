@@ -21,6 +21,7 @@ EXTRAS = {
     "pydantic": ("pydantic", "pydantic"),
     "rich": ("progress", "rich"),
     "simpleeval": ("expressions", "simpleeval"),
+    "tomli": ("cli", "tomli"),
     "yaml": ("yaml", "pyyaml"),
 }
 

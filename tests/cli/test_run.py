@@ -1,0 +1,183 @@
+"""`routilux run`: items in, results and what leaves the flow out."""
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("click")
+
+NUMBERS = "".join(f'{{"n": {n}}}\n' for n in (3, -1, 5))
+
+
+def test_results_of_functions_come_in_the_order_of_the_items(process, values):
+    stdin = "".join(f"{n}\n" for n in range(1, 501))
+    done = process("run", "program:halves", "-i", "-", stdin=stdin)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert values(done.stdout) == [1 / n for n in range(1, 501)]
+
+
+def test_a_function_that_returns_a_flow_is_called(command, values):
+    done = command("run", "program:make", "-i", "-", stdin="4\n")
+    assert values(done.stdout) == ["0.25"]
+
+
+def test_parameters_make_the_one_item(command, values):
+    spec = {"routines": {"all": {"class": "filter"}}, "connections": None}
+    Path("f.json").write_text(json.dumps(spec))
+    done = command("run", "f.json", "-p", "n=3", "-p", "s=a=b", "-p", "l=[1]")
+    [line] = [value for value in values(done.stdout) if value["from"] == "all.passed"]
+    assert line["data"]["data"] == {"n": 3, "s": "a=b", "l": [1]}
+
+
+def test_parameters_fill_up_items(command, values):
+    done = command(
+        *("run", "program:signs", "-i", "-", "-e", "sign.high", "-p", "n=7"),
+        stdin='{"n": 1}\n\n{}\n',
+    )
+    assert values(done.stdout) == [{"n": 1}, {"n": 7}]
+
+
+def test_several_open_events_are_told_apart(command, values):
+    done = command("run", "program:signs", "-i", "-", stdin=NUMBERS)
+    found = sorted(values(done.stdout), key=lambda value: value["data"]["n"])
+    assert found == [
+        {"from": "sign.low", "data": {"n": -1}},
+        {"from": "sign.high", "data": {"n": 3}},
+        {"from": "sign.high", "data": {"n": 5}},
+    ]
+
+
+def test_one_event_can_be_chosen(command, values):
+    done = command("run", "program:signs", "-i", "-", "-e", "sign.low", stdin=NUMBERS)
+    assert values(done.stdout) == [{"n": -1}]
+
+
+def test_configuration_can_be_set(command, values):
+    done = command(
+        *("run", "program:signs", "-i", "-", "-e", "sign.high", "--set", "sign.at=4"),
+        stdin=NUMBERS,
+    )
+    assert values(done.stdout) == [{"n": 5}]
+
+
+def test_input_and_output_may_be_files(command, values):
+    Path("in.jsonl").write_text("1\n2\n")
+    done = command("run", "program:halves", "-i", "in.jsonl", "-o", "out.jsonl")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert values(Path("out.jsonl").read_text()) == [1.0, 0.5]
+
+
+def test_the_flow_may_be_given_by_an_option(command):
+    assert command("run", "-w", "program:signs", "-p", "n=1").exit_code == 0
+
+
+def test_batches_are_whole_however_long_the_input(command, values):
+    spec = {"routines": {"b": {"class": "batcher", "config": {"batch_size": 1500}}}}
+    spec["routines"]["b"]["slots"] = {"input": {"max_queue_length": 5000}}
+    Path("f.json").write_text(json.dumps(spec))
+    stdin = "".join(f"{n}\n" for n in range(3100))
+    done = command("run", "f.json", "-i", "-", "-e", "b.batch", stdin=stdin)
+    assert [value["count"] for value in values(done.stdout)] == [1500, 1500, 100]
+
+
+def test_slow_input_does_not_split_batches(values):
+    spec = {"routines": {"b": {"class": "batcher", "config": {"batch_size": 2}}}}
+    spec["routines"]["b"]["config"]["batch_timeout"] = None
+    Path("f.json").write_text(json.dumps(spec))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "routilux", "run", "f.json", "-i", "-", "-e", "b.batch"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None and child.stdout is not None
+    for n in range(3):
+        child.stdin.write(f"{n}\n")
+        child.stdin.flush()
+        if n == 1:
+            assert json.loads(child.stdout.readline())["items"] == [0, 1]
+    rest, _ = child.communicate(timeout=60)
+    assert [value["items"] for value in values(rest)] == [[2]]
+
+
+def test_results_leave_before_the_input_ends():
+    child = subprocess.Popen(
+        [sys.executable, "-m", "routilux", "run", "program:signs", "-i", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None and child.stdout is not None
+    child.stdin.write('{"n": 1}\n')
+    child.stdin.flush()
+    assert json.loads(child.stdout.readline())["data"] == {"n": 1}
+    child.communicate(timeout=60)
+    assert child.returncode == 0
+
+
+def test_a_failed_item_is_one_line_and_exit_code_2(process, values):
+    done = process("run", "program:halves", "-i", "-", stdin="1\n0\n2\n")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "Error: item 2: routine 'half': ZeroDivisionError: division by zero"
+    ]
+    assert values(done.stdout) == [1.0]
+
+
+def test_keep_going_goes_on_after_failed_items(process, values):
+    done = process("run", "program:halves", "-k", "-i", "-", stdin="0\n1\n0\n2\n")
+    assert done.returncode == 2
+    assert [line.partition(": r")[0] for line in done.stderr.splitlines()] == [
+        "Error: item 1",
+        "Error: item 3",
+        "Error: 2 of 4 items failed",
+    ]
+    assert values(done.stdout) == [1.0, 0.5]
+
+
+def test_verbose_shows_where_the_logic_raised(process):
+    done = process("run", "program:halves", "-v", "-i", "-", stdin="0\n")
+    assert "return 1 / x" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: item 1: routine 'half'")
+
+
+def test_logic_that_hangs_does_not_outlive_the_timeout(process):
+    start = time.monotonic()
+    done = process("run", "program:stuck", "-p", "x=1", "--timeout", "0.2")
+    assert (done.returncode, done.stderr) == (2, "Error: not done within 0.2 s\n")
+    assert time.monotonic() - start < 40  # the logic would take 60
+
+
+def test_a_reader_that_has_enough_ends_the_command():
+    child = subprocess.Popen(
+        [sys.executable, "-m", "routilux", "run", "program:halves", "-i", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None and child.stdin is not None
+    child.stdin.write("1\n2\n")
+    child.stdin.flush()
+    child.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.write("3\n" * 1000)
+        child.stdin.close()
+    child.stdin = None
+    assert child.stderr is not None
+    assert "Traceback" not in child.stderr.read()
+    child.stderr.close()
+    assert child.wait(60) == 1
+
+
+def test_progress_counts_on_stderr(process):
+    done = process("run", "program:halves", "-i", "-", "--progress", stdin="1\n2\n")
+    assert re.fullmatch(r"2 items, [\d,]+/s\n", done.stderr)
+    quiet = process("run", "program:halves", "-i", "-", stdin="1\n2\n")
+    assert quiet.stderr == ""
