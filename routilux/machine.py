@@ -21,7 +21,6 @@ from routilux._core import (
     InlineDriver,
     SimControl,
     ThreadDriver,
-    holders,
 )
 from routilux.event_loop import EventLoopThread
 from routilux.flow import Flow
@@ -105,6 +104,7 @@ class Machine:
             self.simulation = Simulation(self.core, seed, interleave, faults)
         else:
             self.core = Control(pool, bound, history, metered, linger)
+        self.core.holders = holders
         self._loop = EventLoopThread("routilux-loop", self.core.adopt_loop)
         if self.simulation is not None:
             pass  # it attached its driver
@@ -189,7 +189,7 @@ class Machine:
 
     def log_holders(self, what: str) -> None:
         """Log which routines and slots hold the unfinished jobs."""
-        texts = [text for worker in self.workers() for text in holders(worker)]
+        texts = holders(self.core)
         logger.warning(
             "routilux: %d %s; they are held by: %s",
             self.core.counts()["jobs_live"],
@@ -333,6 +333,13 @@ class Machine:
         if self._keeper is not None:
             self._keeper.join()
         self._loop.join()
+
+
+def holders(core: Control) -> list[str]:
+    """Say what holds the unfinished jobs."""
+    from routilux.observability.explain import holders
+
+    return holders(core)
 
 
 def let_go(

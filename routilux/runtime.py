@@ -28,6 +28,7 @@ from routilux.errors import name_hint
 from routilux.flow import Flow
 from routilux.machine import Machine, check_size
 from routilux.monitoring.flow_registry import FlowRegistry
+from routilux.observability.live import LiveRuntime
 from routilux.observability.observed import ObservedRuntime
 from routilux.simulation import (
     Interleave,
@@ -99,7 +100,7 @@ def check_fresh(worker: object, flow: Flow) -> None:
         )
 
 
-class Runtime(StreamingRuntime, Supervision, ObservedRuntime):
+class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
     """Runs flows on a thread pool.
 
     1. `exec` starts a worker of a flow.

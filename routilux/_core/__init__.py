@@ -35,7 +35,6 @@ try:
     from routilux._core.hooks import set_hooks
     from routilux._core.job import JobContext, JobStatus
     from routilux._core.post import set_post_result
-    from routilux._core.report import holders
     from routilux._core.routine import Plan, logic_style
     from routilux._core.sim import (
         SimControl,
@@ -52,6 +51,7 @@ try:
         put_back,
         revive_job,
     )
+    from routilux._core.whereabouts import core_of, survey
     from routilux._core.worker import WorkerCore, WorkerStatus
 except ModuleNotFoundError as error:
     if not (error.name or "").startswith("routilux._core."):
@@ -89,6 +89,7 @@ __all__ = [
     "batch_size_policy",
     "capture",
     "clock_in_logic",
+    "core_of",
     "custom_policy",
     "edges",
     "get_current_job",
@@ -96,7 +97,6 @@ __all__ = [
     "get_current_jobs",
     "get_current_routine_id",
     "get_current_worker_state",
-    "holders",
     "immediate_policy",
     "is_live",
     "logic_style",
@@ -110,6 +110,7 @@ __all__ = [
     "set_post_result",
     "sleep_in_logic",
     "stand_in",
+    "survey",
     "tally",
     "time_interval_policy",
     "worker_variable",

@@ -12,6 +12,7 @@ from routilux.flow import Flow
 from routilux.worker import WorkerState
 
 class Control(Pause):
+    holders: Callable[[Control], list[str]]
     def add_worker(
         self, worker: WorkerState, flow: Flow, plan: Plan, worker_id: str
     ) -> None: ...

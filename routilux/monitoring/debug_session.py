@@ -39,7 +39,8 @@ class Breakpoint:
         job_id: The job.
         routine_id: The routine whose slot the item enters.
         slot_name: The slot.
-        condition: An expression over the keys of the item.
+        condition: An expression over the keys of the item, or a callable that is given
+            the item.
         enabled: Whether it stops anything.
         hit_count: How often it did.
     """
@@ -48,7 +49,7 @@ class Breakpoint:
     job_id: str | None = None
     routine_id: str | None = None
     slot_name: str | None = None
-    condition: str | None = None
+    condition: str | Callable[[Any], object] | None = None
     enabled: bool = True
     hit_count: int = 0
 

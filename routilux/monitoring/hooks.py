@@ -12,7 +12,9 @@ keeps this module and the core agreed on which object is in force.
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from routilux._core import set_hooks
@@ -24,10 +26,15 @@ if TYPE_CHECKING:
 __all__ = [
     "ExecutionHooksInterface",
     "NullExecutionHooks",
+    "add_observer",
     "get_execution_hooks",
+    "remove_observer",
     "reset_execution_hooks",
     "set_execution_hooks",
 ]
+
+
+logger = logging.getLogger("routilux")
 
 
 class ExecutionHooksInterface:
@@ -172,8 +179,33 @@ class NullExecutionHooks(ExecutionHooksInterface):
     """Hooks that do nothing; what is in force until you set your own."""
 
 
+class _Several(ExecutionHooksInterface):
+    # The hooks in force and the observers beside them: each is told, in this order,
+    # until one says no.
+    def __init__(self, members: tuple[ExecutionHooksInterface, ...]) -> None:
+        self.members = members
+
+
+def _tell_all(name: str) -> Callable[..., object]:
+    def tell(self: _Several, *args: object, **kwargs: object) -> object:
+        for member in self.members:
+            try:
+                answer = getattr(member, name)(*args, **kwargs)
+                said = answer[0] if isinstance(answer, tuple) and answer else answer
+                if said is not None and not said:
+                    return answer
+            except Exception:
+                logger.exception("routilux: the execution hook %s raised", name)
+        return None
+
+    return tell
+
+
 _METHODS = tuple(name for name in vars(ExecutionHooksInterface) if name[:3] == "on_")
+for _name in _METHODS:
+    setattr(_Several, _name, _tell_all(_name))
 _lock = threading.Lock()
+_observers: tuple[ExecutionHooksInterface, ...] = ()
 _hooks: ExecutionHooksInterface = NullExecutionHooks()
 
 
@@ -207,8 +239,43 @@ def set_execution_hooks(hooks: ExecutionHooksInterface | None) -> None:
     with _lock:
         # The old object leaves with `before`, after the lock: it is user code.
         before, _hooks = _hooks, hooks
-        set_hooks(None if type(hooks) is NullExecutionHooks else hooks)
+        _install()
     del before
+
+
+def add_observer(observer: ExecutionHooksInterface) -> None:
+    """Put hooks in force beside the others; they stay when those are replaced.
+
+    For what looks on while hooks of the user are in force: breakpoints, spans. Adding
+    one twice adds it once.
+    """
+    global _observers
+    with _lock:
+        if observer not in _observers:
+            _observers = (*_observers, observer)
+            _install()
+
+
+def remove_observer(observer: ExecutionHooksInterface) -> None:
+    """Take an observer out of force; one that is not in force is no error."""
+    global _observers
+    with _lock:
+        before, _observers = (
+            _observers,
+            tuple(one for one in _observers if one is not observer),
+        )
+        _install()
+    del before
+
+
+def _install() -> None:
+    # Under the lock: gives the core what stands for all of them, None for nobody.
+    members = () if type(_hooks) is NullExecutionHooks else (_hooks,)
+    members = (*members, *_observers)
+    if len(members) > 1:
+        set_hooks(_Several(members))
+    else:
+        set_hooks(members[0] if members else None)
 
 
 def reset_execution_hooks() -> None:

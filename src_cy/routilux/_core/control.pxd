@@ -3,6 +3,8 @@
 from routilux._core.pause cimport Pause
 
 cdef class Control(Pause):
+    # What says of this object in words what holds the unfinished jobs; set once.
+    cdef public object holders
     # Nothing of the whole runtime can move before some blocked activation returns.
     cdef bint is_stuck(self) except -1
     cdef int announce_wait(self, bint quiet) except -1

@@ -20,6 +20,8 @@ ctypedef struct pump_t:
     PyThread_type_lock bell  # rung by who takes it off that list
     bint parked              # sleeping in that list
     cell_t* cell             # what it runs; atomic: for the keeper, who looks at it
+    void* here               # here_t of its thread; set once
+    unsigned long thread     # its id; set once
 
 # What acts for the core. The base class does nothing: all is done by who waits.
 cdef class Driver:

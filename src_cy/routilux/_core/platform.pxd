@@ -62,7 +62,7 @@ ctypedef struct waiter_t:
     bint linked               # in the list
     bint woken                # unlinked by a waker, which will ring
     ring_t ring               # NULL: the bell; else called instead, it may free the waiter
-    void* listener            # for ring
+    void* listener            # for ring; of WAIT_HELP: the activation_t that sleeps, or NULL
 
 cdef enum WaitKind:
     WAIT_ALL                  # until no job lives

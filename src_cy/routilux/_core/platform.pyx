@@ -58,6 +58,7 @@ cdef int waiter_init(waiter_t* waiter, int kind, void* target) except -1:
     waiter.suspends = False
     waiter.linked = waiter.woken = False
     waiter.ring = NULL
+    waiter.listener = NULL
     return 0
 
 

@@ -15,6 +15,7 @@ from libc.string cimport memset
 
 from routilux._core.status cimport OUTCOME_ASIDE, OUTCOME_OK
 from routilux._core.platform cimport (
+    PyThread_get_thread_ident,
     rlx_load,
     rlx_lock,
     rlx_store,
@@ -194,6 +195,8 @@ cdef int pump_task(Engine engine) except -1:
     cdef pump_t pump
     cdef WorkerCore worker
     memset(&pump, 0, sizeof(pump_t))
+    pump.here = here()
+    pump.thread = PyThread_get_thread_ident()
     engine.join(&pump)
     set_pump_engine(<void*>engine)
     while True:

@@ -1,45 +1,12 @@
-"""What messages and tests are told of a worker: who holds its jobs, its counters.
+"""What tests and bug reports are told of a worker: its counters.
 
-Called from Python at any time, by a wait that timed out, by tests. Takes the worker's
-lock for each routine, never for all at once, so a report of a thousand routines holds
+Called from Python at any time. Reads without the worker's lock, so a report holds
 nothing up; its numbers are each true, not of one moment.
 """
 
-from routilux._core.status cimport POLICY_NONE
 from routilux._core.platform cimport rlx_lock, rlx_unlock
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport WorkerCore
-
-
-def holders(WorkerCore worker):
-    """Say which routines and slots hold unfinished jobs: a list of texts."""
-    cdef cell_t* cell
-    cdef Node node
-    cdef Py_ssize_t size, running
-    cdef int i
-    texts = []
-    for node in worker.plan.nodes:
-        cell = &worker.cells[node.index]
-        if cell.policy.kind == POLICY_NONE:
-            continue
-        rlx_lock(&worker.lock)
-        running = cell.running
-        rlx_unlock(&worker.lock)
-        if running:
-            texts.append(
-                f"routine {node.routine_id!r} of flow {worker.ident.flow_id!r} is running"
-                f" ({running} activations)"
-            )
-        for i in range(cell.n_slots):
-            rlx_lock(&worker.lock)
-            size = cell.slots[i].size + cell.slots[i].laned
-            rlx_unlock(&worker.lock)
-            if size:
-                texts.append(
-                    f"{node.labels[i]} of flow {worker.ident.flow_id!r} has {size} items"
-                    f" ({node.why()})"
-                )
-    return texts
 
 
 def debug(WorkerCore worker):

@@ -314,6 +314,7 @@ cdef int await_room(
     if frame != NULL:
         waiter.suspends = True
         waiter.rank = frame.act.cell.rank
+        waiter.listener = frame.act
     try:
         rlx_lock(&worker.lock)
         # Before sleeping: 1. still no room, 2. still nothing to help with, 3. somebody

@@ -30,7 +30,6 @@ from routilux._core.hooks cimport log_safely
 from routilux._core.play cimport player
 from routilux._core.choose cimport CALL_POINT, CALL_SLEEP, CALL_WAIT, may_sleep
 
-from routilux._core.report import holders
 from routilux.errors import SimulationError
 
 logger = logging.getLogger("routilux")
@@ -154,7 +153,7 @@ cdef class SimDriver(Chooser):
 
     def stuck(self):
         """Return the error that says that nothing can ever move again."""
-        held = [text for worker in self.core.all_workers() for text in holders(worker)]
+        held = self.core.holders(self.core)
         return SimulationError(
             f"nothing can move any more in the simulation with seed {self.seed}, so this"
             f" wait would never end; held by: {'; '.join(held[:10]) or 'nothing'}"

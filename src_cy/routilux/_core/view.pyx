@@ -13,6 +13,7 @@ from libc.stdint cimport uint64_t
 from routilux._core.status cimport STAMP_ORDER, STAMP_WALL
 from routilux._core.platform cimport (
     alloc,
+    rlx_add,
     rlx_incref,
     rlx_lock,
     rlx_unlock,
@@ -20,12 +21,12 @@ from routilux._core.platform cimport (
 )
 from routilux._core.job cimport wall_ns
 from routilux._core.ledger cimport effects_t
-from routilux._core.count cimport release
+from routilux._core.count cimport litter, release, unpark
 from routilux._core.block cimport part_t
-from routilux._core.slot cimport entry_t, slot_at, slot_t
+from routilux._core.slot cimport entry_t, slot_at, slot_t, slot_take
 from routilux._core.lane cimport laned_t, lanes_t
 from routilux._core.portion cimport take_portion
-from routilux._core.drain cimport claim_room, made_room, take_oldest
+from routilux._core.drain cimport claim_room, made_room, take_laned, take_oldest
 from routilux._core.engine cimport Engine, zero
 
 
@@ -131,10 +132,78 @@ cdef class QueueView(Slot):
             self.offset = wall_ns(self.worker.ident.virtual_wall) - self.worker.clock.now()
         return self.offset + <int64_t>stamp
 
+    def discard(self, item):
+        """Take one item out wherever it lies, and settle it; False if it is not there.
+
+        It counts as dropped. Of equal items it is that very object, the oldest of them.
+
+        Raises:
+            TypeError: the slot has a dtype, so its items are not objects.
+        """
+        cdef WorkerCore worker = self.worker
+        cdef effects_t fx
+        cdef bint found
+        if self.queue.typed != NULL:
+            raise TypeError(f"items of slot {self.name!r} are values of an array")
+        zero(&fx)
+        rlx_lock(&worker.lock)
+        found = discard_item(worker, self.queue, <PyObject*>item, &fx)
+        rlx_unlock(&worker.lock)
+        (<Engine>worker.engine).apply(worker, &fx)
+        return found
+
     def enqueue(self, data, emitted_from="", emitted_at=None):
         raise RuntimeError(
             f"slot {self.name!r} belongs to a running worker: post() to it, or emit"
         )
+
+
+cdef bint discard_item(
+    WorkerCore worker, slot_t* slot, PyObject* item, effects_t* fx
+) noexcept nogil:
+    cdef cell_t* cell = <cell_t*>slot.cell
+    cdef laned_t* laned = NULL
+    cdef entry_t entry
+    cdef Py_ssize_t i, at = 0
+    if cell.lanes != NULL:
+        laned = cell.lanes.columns[slot.index].oldest
+    while laned != NULL and laned.entry.item != item:
+        laned = laned.younger
+    if laned != NULL:
+        take_laned(worker, laned, &entry, fx)
+    else:
+        while at < slot.size and slot_at(slot, at).item != item:
+            at += 1
+        if at == slot.size:
+            return False
+        # What is older moves up by one, so that the place of the item is the first.
+        entry = slot_at(slot, at)[0]
+        for i in range(at, 0, -1):
+            slot_at(slot, i)[0] = slot_at(slot, i - 1)[0]
+            if slot.sources != NULL:
+                source_at(slot, i)[0] = source_at(slot, i - 1)[0]
+        slot_at(slot, 0)[0] = entry
+        slot_take(slot, &entry)
+        if not slot.inert:
+            cell.total -= 1
+            worker.queued -= 1
+            if slot.size == slot.bound:
+                rlx_add(&worker.n_crowded, -1)
+        if at < slot.parked:
+            slot.parked -= 1
+            if entry.owner != NULL:
+                unpark(worker.ledger, entry.owner, fx)
+        made_room(worker, slot, fx)
+    slot.n_dropped += 1
+    worker.n_dropped += 1
+    litter(fx, entry.item)
+    if entry.owner != NULL:
+        release(worker.ledger, entry.owner, 1, fx)
+    return True
+
+
+cdef inline PyObject** source_at(slot_t* slot, Py_ssize_t i) noexcept nogil:
+    return &slot.sources[(slot.head + i) & (slot.cap - 1)]
 
 
 cdef Py_ssize_t list_items(
