@@ -91,7 +91,7 @@ def test_wait_that_would_never_end_says_so(simulate, make_routine, make_flow):
     )
     runtime = simulate(77)
     post_to(runtime, make_flow({"work": routine}), "work", slot="a")
-    with pytest.raises(SimulationError, match=r"seed 77.*slot 'a' of routine 'work'"):
+    with pytest.raises(SimulationError, match=r"seed 77.*slot 'a' of 'work'"):
         runtime.wait_until_all_jobs_finished()
 
 
