@@ -74,6 +74,10 @@ class EventLoopThread:
         """Whether the calling thread is the loop's."""
         return threading.current_thread() is self._thread
 
+    def coroutines(self) -> list[object]:
+        """Return what runs."""
+        return [task.get_coro() for task in list(self._tasks)]
+
     def cancel_all(self) -> None:
         """Cancel what runs, without waiting for it."""
         with self._lock:

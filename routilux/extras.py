@@ -18,10 +18,14 @@ EXTRAS = {
     "jsonpath_ng": ("jsonpath", "jsonpath-ng"),
     "jsonschema": ("jsonschema", "jsonschema"),
     "jsonschema_specifications": ("jsonschema", "jsonschema"),
+    "opentelemetry": ("opentelemetry", "opentelemetry-sdk"),
+    "prometheus_client": ("prometheus", "prometheus-client"),
     "pydantic": ("pydantic", "pydantic"),
     "rich": ("progress", "rich"),
     "simpleeval": ("expressions", "simpleeval"),
+    "starlette": ("dashboard", "starlette"),
     "tomli": ("cli", "tomli"),
+    "uvicorn": ("dashboard", "uvicorn"),
     "yaml": ("yaml", "pyyaml"),
 }
 

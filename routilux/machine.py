@@ -22,6 +22,7 @@ from routilux._core import (
     SimControl,
     ThreadDriver,
 )
+from routilux.companions import Companions
 from routilux.event_loop import EventLoopThread
 from routilux.flow import Flow
 from routilux.simulation import Interleave, Simulation
@@ -99,6 +100,7 @@ class Machine:
         self._driver: ThreadDriver | InlineDriver | None = None
         self._exit_driver: InlineDriver | None = None
         self._let_go: Callable[[], None] | None = None
+        self.companions = Companions()
         if seed is not None:
             self.core = SimControl(pool, bound, history, metered, linger)
             self.simulation = Simulation(self.core, seed, interleave, faults)
@@ -181,6 +183,10 @@ class Machine:
         if self.simulation is not None:
             return self.simulation.draw_id()
         return os.urandom(4).hex()
+
+    def coroutines(self) -> list[object]:
+        """The coroutines of async logic that have not ended."""
+        return self._loop.coroutines()
 
     def workers(self) -> list[WorkerState]:
         """All workers that were ever started, oldest first."""
@@ -323,6 +329,7 @@ class Machine:
             self._executor.shutdown(wait=False)
         for flow in flows:
             flow._release()
+        self.companions.stop()
         self._closed.set()
         if self._let_go is not None:
             self._let_go()
@@ -333,6 +340,7 @@ class Machine:
         if self._keeper is not None:
             self._keeper.join()
         self._loop.join()
+        self.companions.join()
 
 
 def holders(core: Control) -> list[str]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HeldItem", "Stop", "add_breakpoint", "held_items"]
 
+State = Literal["held", "resumed", "dropped", "gone"]
 Condition = str | Callable[[Any], object] | None
 
 
@@ -60,7 +61,7 @@ class HeldItem:
     item: Any
     breakpoint_id: str
     since: float
-    state: Literal["held", "resumed", "dropped", "gone"] = "held"
+    state: State = "held"
     _desk: Breakpoints | None = field(default=None, repr=False)
 
     @property
@@ -88,15 +89,7 @@ class HeldItem:
             RuntimeError: It waits for room in its slot; resume it.
             TypeError: Its slot has a dtype: the item is a part of an array.
         """
-        if self._desk is None or self.state != "held":
-            return False
-        view = self.worker.get_slot(self.routine_id, self.slot_name)
-        if not self._desk.discard(view, self.item) and not self.job.done():
-            raise RuntimeError(
-                f"the item has not entered slot {self.slot_name!r} of routine"
-                f" {self.routine_id!r} yet, it waits for room: resume() it instead"
-            )
-        return self._desk.let_go(self, "dropped")
+        return self._desk is not None and self._desk.drop(self)
 
     def __str__(self) -> str:
         return (
@@ -206,29 +199,52 @@ class Breakpoints(ExecutionHooksInterface):
                     return found[0] if found else None
                 self._changed.wait(left)
 
-    @staticmethod
-    def discard(view: Slot, item: object) -> bool:
-        """Take an item out of the queue that a view shows."""
-        return bool(view.discard(item))  # type: ignore[attr-defined]
-
-    def let_go(
-        self, held: HeldItem, state: Literal["resumed", "dropped", "gone"]
-    ) -> bool:
+    def let_go(self, held: HeldItem, state: State) -> bool:
         """Hold an item no longer; its worker goes on if it was the last one."""
+        if not self._take(held, state):
+            return False
+        self._go_on(held.worker)
+        return True
+
+    def drop(self, held: HeldItem) -> bool:
+        """Take a held item out of its slot and hold it no longer."""
+        view: Any = held.worker.get_slot(held.routine_id, held.slot_name)
+        # First: the end of its job, which comes with it, must find it settled.
+        if not self._take(held, "dropped"):
+            return False
+        try:
+            if not view.discard(held.item) and not held.job.done():
+                raise RuntimeError(
+                    f"the item has not entered slot {held.slot_name!r} of routine"
+                    f" {held.routine_id!r} yet, it waits for room: resume() it instead"
+                )
+        except BaseException:
+            with self._changed:
+                held.state = "held"
+                self._held.insert(0, held)
+            raise
+        self._go_on(held.worker)
+        return True
+
+    def _take(self, held: HeldItem, state: State) -> bool:
         with self._changed:
             if held not in self._held:
                 return False
             self._held.remove(held)
             held.state = state
-            worker = held.worker
-            last = all(other.worker is not worker for other in self._held)
-            last = last and worker in self._paused
+            return True
+
+    def _go_on(self, worker: WorkerState) -> None:
+        # Once nothing of it is held; one that the user paused stays so.
+        with self._changed:
+            last = worker in self._paused and all(
+                held.worker is not worker for held in self._held
+            )
             if last:
                 self._paused.discard(worker)
         if last:
             worker.resume()
         self._leave_if_idle()
-        return True
 
     def on_slot_before_enqueue(
         self,

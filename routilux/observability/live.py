@@ -7,14 +7,18 @@ item.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from routilux._core import BulkCore
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from routilux._core import JobContext
     from routilux.machine import Machine
     from routilux.observability.breakpoints import HeldItem, Stop
+    from routilux.observability.dashboard import Dashboard
+    from routilux.observability.dump import SignalDump
     from routilux.runtime import PostResult, Runtime
 
 __all__ = ["LiveRuntime"]
@@ -43,8 +47,8 @@ class LiveRuntime(BulkCore):
 
         Example:
             >>> print(runtime.explain(job))
-            job '1c-7' of flow 'sums' (worker 'worker_9fe1') is running: posted 4.2 s ago
-            - 3 items parked in slot 'right' of 'joiner': all_slots_ready waits for 'left'
+            job '1c-7' of flow 'sums' (worker 'w1') is running: posted 4.2 s ago
+            - 3 items parked in slot 'right' of 'add': all_slots_ready waits for 'left'
         """
         from routilux.observability.explain import explain
 
@@ -73,7 +77,7 @@ class LiveRuntime(BulkCore):
             job_id: Items of this job only.
 
         Returns:
-            The breakpoint: `wait()`, `held()`, `hits`, `remove()`; and a context manager.
+            The breakpoint, a context manager: `wait()`, `held()`, `hits`, `remove()`.
 
         Raises:
             ValueError: No flow that runs has such a routine or slot, or the expression
@@ -90,6 +94,65 @@ class LiveRuntime(BulkCore):
         return add_breakpoint(
             cast("Runtime", self), routine_id, slot_name, condition, job_id
         )
+
+    def dump_on_signal(
+        self,
+        signum: int | None = None,
+        file: str | PathLike[str] | IO[str] | None = None,
+    ) -> SignalDump:
+        """Write what executes, with stacks, each time the process gets a signal.
+
+        The dump is `explain()`, the stack of each thread that runs logic and of each
+        coroutine of async logic. A thread writes it, so it comes while logic and the
+        main thread block; only code that never gives back the GIL can keep it.
+
+        Args:
+            signum: The signal; None: SIGUSR1.
+            file: A path that dumps are appended to, or an open file; None: stderr.
+
+        Returns:
+            A context manager with `close()`; the runtime closes it in a shutdown.
+
+        Raises:
+            RuntimeError: The system has no such signals (Windows).
+
+        Example:
+            >>> runtime.dump_on_signal()        # then: kill -USR1 <pid>
+        """
+        from routilux.observability.dump import dump_on_signal
+
+        return dump_on_signal(cast("Runtime", self), signum, file)
+
+    def dashboard(
+        self, port: int = 0, host: str = "127.0.0.1", token: str | None = None
+    ) -> Dashboard:
+        """Serve a live page of this runtime on a thread of its own.
+
+        It shows the flows with rates, queues and failures as they change; a click shows
+        a routine's times, errors and parked items, or a job's path and traceback;
+        buttons pause, resume, flush and cancel. Nothing is computed while nobody looks.
+
+        Args:
+            port: The port; 0: a free one.
+            host: The address to listen on. One that others can reach needs a token.
+            token: What a browser has to bring; it is a part of the page's `url`.
+
+        Returns:
+            A context manager with `url` and `close()`; the runtime closes it in a
+            shutdown.
+
+        Raises:
+            ConfigurationError: The extra "dashboard" is not installed.
+            ValueError: The host is not loopback and there is no token.
+            OSError: The port is taken.
+
+        Example:
+            >>> with runtime.dashboard() as page:
+            ...     print(page.url)
+        """
+        from routilux.observability.dashboard import open_dashboard
+
+        return open_dashboard(cast("Runtime", self), port, host, token)
 
     def held_items(self) -> list[HeldItem]:
         """Return what the breakpoints of this runtime hold, oldest first."""

@@ -292,3 +292,29 @@ def test_logic_runs_in_its_context_with_hooks_too(hooks, runtime, solo, calls, f
 def test_hooks_of_the_wrong_kind_are_a_type_error(wrong):
     with pytest.raises(TypeError, match="ExecutionHooksInterface"):
         set_execution_hooks(wrong)
+
+
+class Ids(ExecutionHooksInterface):
+    """Asks each job for its id at its start, before the job is known to anyone."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_job_start(self, job, worker_state):
+        self.seen.append(job.job_id)
+
+
+def test_a_hook_sees_the_id_that_a_job_keeps(runtime, solo, finish):
+    hooks = Ids()
+    set_execution_hooks(hooks)
+    try:
+        flow = solo(lambda slot_data, policy_message, worker_state: None)
+        post = poster(runtime, flow)
+        jobs = [post() for _ in range(3)]
+        jobs += runtime.post_many(flow.flow_id, "work", "input", [1, 2])
+        finish(runtime)
+    finally:
+        reset_execution_hooks()
+    assert len(set(hooks.seen)) == 5
+    assert [job.job_id for job in jobs] == hooks.seen
+    assert [runtime.get_job(job_id) for job_id in hooks.seen] == jobs

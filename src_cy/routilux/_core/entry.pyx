@@ -9,7 +9,7 @@ bound sleeps; logic that posts helps instead, because it may be what the bound w
 import logging
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from routilux._core.status cimport (
     ENGINE_CLOSED,
@@ -61,6 +61,17 @@ cdef int claim_name(Ledger ledger, JobContext job) except -1:
     return 0
 
 
+cdef int name_early(Ledger ledger, JobContext job) except -1:
+    # Hooks may ask for its id before it has the number that ids are made of.
+    cdef uint64_t number = ledger.next_seq
+    name = None
+    while name is None or ledger.named.setdefault(name, job) is not job:
+        number += 1
+        name = f"job_{ledger.prefix}{number:06x}h"
+    job._id = name
+    return 0
+
+
 cdef int enter(
     Control core,
     WorkerCore worker,
@@ -78,6 +89,8 @@ cdef int enter(
         reserve(core.ledger)
         if job._id is not None:
             claim_name(core.ledger, job)
+        elif rlx_load(&HOOKED) and not bare:
+            name_early(core.ledger, job)
     if rlx_load(&HOOKED) and not bare:
         vetoed = is_vetoed(worker, slot, data, job, job.seq != 0)
     zero(&fx)

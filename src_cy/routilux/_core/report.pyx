@@ -4,8 +4,6 @@ Called from Python at any time. Reads without the worker's lock, so a report hol
 nothing up; its numbers are each true, not of one moment.
 """
 
-from routilux._core.platform cimport rlx_lock, rlx_unlock
-from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport WorkerCore
 
 
