@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from routilux.arguments import check_seconds
 from routilux.errors import QueueFullError
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ async def post_async(
     # Where the caller's thread does the work, or logic itself posts, waiting here would
     # be waiting for oneself: post() knows what to do then, and does not sleep.
     alone = runtime.core.is_inline() or runtime.core.is_inside()
-    until = None if timeout is None else time.monotonic() + timeout
+    until = None
+    if timeout is not None:
+        until = time.monotonic() + check_seconds("timeout", timeout)
     while True:
         try:
             return runtime.post(

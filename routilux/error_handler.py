@@ -196,6 +196,10 @@ class ErrorHandler(Serializable):
             >>> ErrorHandler("continue").handle_error(OSError(), None, "reader", None)
             True
         """
+        if not isinstance(error, BaseException):
+            raise TypeError(_expected("error", "an exception", error))
+        if worker_state is not None and not hasattr(worker_state, "record_execution"):
+            raise TypeError(_expected("worker_state", "a WorkerState", worker_state))
         with _COUNT_LOCK:
             self.retry_count += self.strategy is ErrorStrategy.RETRY
             count = self.retry_count

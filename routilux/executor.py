@@ -118,6 +118,11 @@ class WorkerExecutor:
         if isinstance(task, EventRoutingTask):
             runtime.handle_event_emit(task.event, task.event_data, self.worker_state)
             return
+        if not isinstance(task, SlotActivationTask):
+            raise TypeError(
+                "task must be a SlotActivationTask or an EventRoutingTask,"
+                f" not {task!r}"
+            )
         ids = {id(routine): name for name, routine in self.flow.routines.items()}
         routine_id = ids.get(id(task.slot.routine))
         if routine_id is None:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from routilux._core import Event
+from routilux.arguments import check_type
 from routilux.checks import (
     check_name,
     check_routine,
@@ -249,6 +250,7 @@ class Flow(Shape, Portable, DrawnFlow, Serializable):
         Args:
             cls: The class.
         """
+        check_type("cls", cls, type)
         with self._lock:
             pairs = list(self._routines.items())
         return [pair for pair in pairs if isinstance(pair[1], cls)]

@@ -16,12 +16,12 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from routilux._core import Plan, get_current_worker_state
+from routilux._core import Event, Plan, Slot, get_current_worker_state
+from routilux.arguments import check_type
 from routilux.error_handler import ErrorHandler
 from routilux.serialization.serializable import Serializable
 
 if TYPE_CHECKING:
-    from routilux._core import Event, Slot
     from routilux.flow import Flow
     from routilux.routine import Routine
 
@@ -73,6 +73,12 @@ class Connection(Serializable):
         flow: Flow | None = None,
         key: tuple[str, str, str, str] | None = None,
     ) -> None:
+        check_type("source_event", source_event, Event)
+        check_type("target_slot", target_slot, Slot)
+        if flow is not None and not hasattr(flow, "_disconnect"):
+            raise TypeError(f"flow must be a Flow, not {flow!r}")
+        if key is not None and not (isinstance(key, tuple) and len(key) == 4):
+            raise TypeError(f"key must be a tuple of four names, not {key!r}")
         # Weak: a flow holds its connections, and should end without the collector.
         self._flow = None if flow is None else weakref.ref(flow)
         if key is None:

@@ -28,7 +28,7 @@ from routilux.flow import Flow
 from routilux.simulation import Interleave, Simulation
 from routilux.worker import WorkerState
 
-__all__ = ["Machine", "check_size"]
+__all__ = ["Machine"]
 
 logger = logging.getLogger("routilux")
 
@@ -53,14 +53,6 @@ class SharedPool:
             if cls.executor is None:
                 cls.executor = ThreadPoolExecutor(cls.size, "routilux-shared")
             return cls.executor
-
-
-def check_size(name: str, value: object, low: int) -> None:
-    """Raise unless a size is an int that is large enough."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < low:
-        raise ValueError(f"{name} must be at least {low}, not {value!r}")
 
 
 class Machine:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from routilux._core import JobContext
+from routilux.arguments import check_seconds, check_type
 from routilux.errors import JobCancelledError, JobFailedError
 from routilux.flow import Flow
 
@@ -93,6 +94,8 @@ def make_order(
         raise ValueError(f"in_flight must be at least 1, not {in_flight!r}")
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, not {progress!r}")
+    if timeout is not None:
+        timeout = check_seconds("timeout", timeout)
     found = runtime._find_flow(flow)
     routine_id, slot = find_entry(found, routine_id, slot)
     workers = runtime.core.all_workers()
@@ -131,6 +134,7 @@ def find_entry(flow: Flow, routine_id: str | None, slot: str | None) -> tuple[st
     Raises:
         ValueError: If there is none, or more than one; the message lists them.
     """
+    check_type("flow", flow, Flow)
     fed = {(c.target_routine_id, c.target_slot_name) for c in flow.connections}
     every = [(r, s) for r, routine in flow.routines.items() for s in routine.slots]
     free = [

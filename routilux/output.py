@@ -31,6 +31,9 @@ __all__ = [
 ]
 
 
+LARGEST = 1e15  # characters or seconds
+
+
 class _Captured:
     # Of one job: the newest chunks, and which of them were not popped yet.
     __slots__ = ("begun", "chunks", "fresh", "size", "touched")
@@ -88,8 +91,12 @@ class RoutedStdout:
             ("job_ttl_seconds", job_ttl_seconds),
             ("cleanup_interval", cleanup_interval),
         ):
-            if not value > 0:
-                raise ValueError(f"{name} must be more than 0, not {value!r}")
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{name} must be a number, not {value!r}")
+            if not 0 < value < LARGEST:
+                raise ValueError(
+                    f"{name} must be more than 0 and below {LARGEST:g}, not {value!r}"
+                )
         self.real: TextIO = sys.stdout if real is None else real
         self.keep_default = keep_default
         self.max_buffer_chars = max_buffer_chars

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from routilux._core import JobContext, Policy, RoutineCore, get_current_job
+from routilux._core import (
+    JobContext,
+    Policy,
+    RoutineCore,
+    WorkerCore,
+    get_current_job,
+)
 from routilux.context import ExecutionContext, get_current_execution_context
 
 if TYPE_CHECKING:
@@ -37,7 +43,8 @@ class RoutineContext(RoutineCore):
             key: A key of the state; None for a copy of the whole state.
             default: What to return where there is nothing.
         """
-        state = worker_state.get_routine_state(self._place(worker_state))
+        place = self._place(worker_state)
+        state = worker_state.get_routine_state(place)
         if state is None:
             return default
         return state if key is None else state.get(key, default)
@@ -54,9 +61,8 @@ class RoutineContext(RoutineCore):
         """
         if not isinstance(values, dict):
             raise TypeError(f"values must be a dict, not {values!r}")
-        worker_state.update_routine_state_with(
-            self._place(worker_state), lambda state: state | values
-        )
+        place = self._place(worker_state)
+        worker_state.update_routine_state_with(place, lambda state: state | values)
 
     def set_job_data(self, key: str, value: Any) -> None:
         """Store a value in the current job, under this routine's name.
@@ -104,6 +110,8 @@ class RoutineContext(RoutineCore):
 
     def _place(self, worker: WorkerState) -> str:
         # The id under which the worker's flow has this routine.
+        if not isinstance(worker, WorkerCore):
+            raise TypeError(f"worker_state must be a WorkerState, not {worker!r}")
         context = get_current_execution_context()
         if context is not None and context.worker_state is worker:
             return context.routine_id

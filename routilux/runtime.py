@@ -24,9 +24,10 @@ from routilux._core import (
     set_post_result,
     tally,
 )
+from routilux.arguments import check_length, check_seconds
 from routilux.errors import name_hint
 from routilux.flow import Flow
-from routilux.machine import Machine, check_size
+from routilux.machine import Machine
 from routilux.monitoring.flow_registry import FlowRegistry
 from routilux.observability.live import LiveRuntime
 from routilux.observability.observed import ObservedRuntime
@@ -50,6 +51,7 @@ __all__ = ["JobContext", "JobStatus", "PostResult", "Runtime"]
 logger = logging.getLogger("routilux")
 
 MANY_THREADS = 1000
+MOST_THREADS = 2**31 - 1
 
 
 class PostResult(tuple[WorkerState, JobContext]):
@@ -151,13 +153,13 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
         faults: bool | Iterable[str] = False,
     ) -> None:
         if thread_pool_size is not None:
-            check_size("thread_pool_size", thread_pool_size, 0)
+            check_length("thread_pool_size", thread_pool_size, 0, MOST_THREADS)
             if thread_pool_size > MANY_THREADS:
                 logger.warning(
                     "a pool of %d threads is rarely of use", thread_pool_size
                 )
-        check_size("max_queue_size", max_queue_size, 1)
-        check_size("job_history", job_history, 0)
+        check_length("max_queue_size", max_queue_size, 1)
+        check_length("job_history", job_history, 0)
         if engine not in ("threads", "inline", "sim"):
             raise ValueError(
                 f"engine must be 'threads', 'inline' or 'sim', not {engine!r}"
@@ -314,6 +316,7 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
         Args:
             seconds: How long, at least.
         """
+        check_seconds("seconds", seconds)
         if self.simulation is None:
             time.sleep(seconds)
         else:

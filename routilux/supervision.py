@@ -19,6 +19,7 @@ from routilux._core import (
     JobStatus,
     get_current_worker_state,
 )
+from routilux.arguments import check_type
 from routilux.errors import name_hint
 from routilux.worker import WorkerState
 
@@ -80,6 +81,7 @@ class Supervision(BulkCore):
         Returns:
             True when this call ended it; False when it had ended or is unknown.
         """
+        check_type("job_id", job_id, str)
         job = self.core.find_job(job_id)
         if job is None or job.status not in (JobStatus.PENDING, JobStatus.RUNNING):
             return False
@@ -174,6 +176,9 @@ class Supervision(BulkCore):
             RuntimeError: The worker does not run here.
             ValueError: The flow of the worker has no such event.
         """
+        check_type("event", event, Event)
+        check_type("event_data", event_data, Mapping)
+        check_type("worker_state", worker_state, WorkerState)
         item = dict(event_data.get("data") or {})
         if get_current_worker_state() is worker_state and event.routine is not None:
             event.routine.emit(event.name, **item)

@@ -20,6 +20,7 @@ from routilux._core import (
     WorkerStatus,
     get_current_routine_id,
 )
+from routilux.arguments import check_seconds, check_type
 from routilux.history import ExecutionRecord, History, now
 from routilux.serialization.serializable import Serializable
 
@@ -355,7 +356,9 @@ class WorkerState(WorkerCore, Serializable):
         Raises:
             RuntimeError: Inside logic, which would wait for itself.
         """
-        end = None if timeout is None else self.monotonic() + timeout
+        end = None
+        if timeout is not None:
+            end = self.monotonic() + check_seconds("timeout", timeout)
         while jobs := [job for job in self._core().live_jobs() if self._has(job)]:
             for job in jobs:
                 left = None if end is None else max(0.0, end - self.monotonic())
@@ -384,6 +387,7 @@ class WorkerState(WorkerCore, Serializable):
         Returns:
             True when all are finished; False at the timeout.
         """
+        check_type("worker_state", worker_state, WorkerState)
         return worker_state.engine is None or worker_state.wait_until_idle(timeout)
 
     def _core(self) -> Control:

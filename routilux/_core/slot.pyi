@@ -15,8 +15,6 @@ _Overflow: TypeAlias = Literal["block", "error", "drop_oldest", "drop_newest"]
 
 OVERFLOW_RULES: tuple[_Overflow, ...]
 
-def check_length(name: str, value: int, low: int = 1) -> int: ...
-
 class Slot:
     connected_events: list[Event]
     def __init__(

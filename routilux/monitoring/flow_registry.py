@@ -19,6 +19,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
+from routilux.arguments import check_type
 from routilux.errors import near_names
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ class FlowRegistry:
         Returns:
             At most three, nearest first.
         """
+        check_type("name", name, str)
         with self._lock:
             # Pairs, not keys: a flow that ends here dies after the lock.
             pairs = list(self._by_id.items())

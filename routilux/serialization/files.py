@@ -15,6 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from routilux.arguments import check_path
 from routilux.errors import SerializationError
 
 __all__ = ["read_document", "write_document"]
@@ -26,7 +27,7 @@ def write_document(path: str | PathLike[str], document: Any) -> None:
     Raises:
         OSError: It can't be written; what was there is unchanged.
     """
-    place = Path(path)
+    place = check_path("path", path)
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     handle, name = tempfile.mkstemp(
         prefix=f".{place.name}.", suffix=".part", dir=place.parent
@@ -62,7 +63,7 @@ def read_document(path: str | PathLike[str]) -> Any:
         OSError: There is no such file, or it can't be read.
         SerializationError: It holds no JSON.
     """
-    text = Path(path).read_bytes()
+    text = check_path("path", path).read_bytes()
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

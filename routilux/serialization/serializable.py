@@ -59,13 +59,21 @@ class Serializable:
         for name in added:
             if not isinstance(name, str):
                 raise TypeError(f"a field must be named by a str, not {name!r}")
-        object.__setattr__(self, "_serializable_fields", [*known, *added])
+        self._keep_fields([*known, *added])
 
     def remove_serializable_fields(self, fields: Iterable[str]) -> None:
         """Take back names that were added."""
         gone = set(fields)
         left = [name for name in self.serializable_fields() if name not in gone]
-        object.__setattr__(self, "_serializable_fields", left)
+        self._keep_fields(left)
+
+    def _keep_fields(self, names: list[str]) -> None:
+        try:
+            object.__setattr__(self, "_serializable_fields", names)
+        except AttributeError:
+            raise TypeError(
+                f"fields of {self!r} can't be chosen: its class has no place for them"
+            ) from None
 
     def serializable_fields(self) -> list[str]:
         """Return the names that were added."""

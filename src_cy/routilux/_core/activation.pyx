@@ -8,6 +8,7 @@ the object is the documented callable form, and tests compare the two.
 """
 
 import time
+from collections.abc import Mapping
 
 cimport cython
 
@@ -23,7 +24,7 @@ from routilux._core.status cimport (
 
 from routilux._core.slot cimport Slot
 
-from routilux._core.slot import check_length
+from routilux.arguments import check_length
 
 cdef dict KINDS = {
     POLICY_IMMEDIATE: "immediate",
@@ -185,6 +186,8 @@ cdef class Policy:
 
     def decide(self, slots, worker_state):
         # Items to take of each slot, or None.
+        if not isinstance(slots, Mapping) or not all(map(is_queue, slots.values())):
+            raise TypeError(f"slots must be a mapping of name to Slot, not {slots!r}")
         counts = {name: slot.get_unconsumed_count() for name, slot in slots.items()}
         if self.c.kind == POLICY_CUSTOM:
             return counts if self.check(slots, worker_state) else None
@@ -225,6 +228,10 @@ def remake(kind, batch, wait_ns, check):
     policy.c.wait_ns = wait_ns
     policy.check = check
     return policy
+
+
+cdef bint is_queue(slot) except -1:
+    return isinstance(slot, Slot) or hasattr(slot, "get_unconsumed_count")
 
 
 def seconds_to_ns(name, value):

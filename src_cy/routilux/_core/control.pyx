@@ -225,7 +225,7 @@ cdef class Control(Pause):
             f"the error of job {job.job_id!r} is set as it ends: complete('failed', error)"
         )
 
-    def find_job(self, str job_id):
+    def find_job(self, str job_id not None):
         return self.ledger.find(job_id)
 
     def live_jobs(self):

@@ -6,6 +6,7 @@ whoever calls is the only thread in here as far as that job is concerned.
 """
 
 import uuid
+from collections.abc import Mapping
 
 cimport cython
 from routilux._core.status cimport (
@@ -26,6 +27,12 @@ from routilux._core.hooks cimport HOOKED, call_hook
 from routilux._core.job import JobStatus, set_detached
 
 cdef list STATUS = list(JobStatus)      # in the order of the enum JobState
+
+
+cdef dict as_dict(name, value):
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict or None, not {value!r}")
+    return dict(value or {})
 
 
 cdef class Detached:
@@ -57,9 +64,9 @@ cdef class Detached:
         job.created = created or rlx_wall_ns()
         job.completed = completed
         job.ended = state > JOB_RUNNING
-        job._metadata = dict(metadata or {})
-        job._data = dict(data or {})
-        job._trace = list(trace_log or ())
+        job._metadata = as_dict("metadata", metadata)
+        job._data = as_dict("data", data)
+        job._trace = list(() if trace_log is None else trace_log)
         job._error = failure_of(error, None)
         job.ident = Ident(worker_id, flow_id, "", None, self)
 

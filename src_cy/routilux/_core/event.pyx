@@ -24,6 +24,8 @@ from routilux._core.cargo cimport Cargo, load_array, load_item, rows_of
 from routilux._core.send cimport relieve, send
 
 from routilux._core.frame import get_current_routine_id, get_current_worker_state
+from routilux._core.slot import Slot
+from routilux.arguments import check_type
 from routilux.errors import name_hint
 
 
@@ -61,6 +63,9 @@ cdef class Event:
                 raise RuntimeError(f"{self!r} belongs to no routine, so nobody can emit it")
             self.routine.emit(self.name, **item)
             return
+        handle = getattr(runtime, "handle_event_emit", None)
+        if not callable(handle) or isinstance(runtime, type):
+            raise TypeError(f"runtime must have a handle_event_emit(), not be {runtime!r}")
         facts = {
             "emitted_at": datetime.now(timezone.utc),
             "emitted_from": get_current_routine_id() or getattr(self.routine, "_id", ""),
@@ -68,14 +73,16 @@ cdef class Event:
         }
         if worker_state is None:
             worker_state = get_current_worker_state()
-        runtime.handle_event_emit(self, {"data": item, "metadata": facts}, worker_state)
+        handle(self, {"data": item, "metadata": facts}, worker_state)
 
     def connect(self, slot):
         """Note that the event leads to a slot; items flow only by `Flow.connect`."""
+        check_type("slot", slot, Slot)
         slot.connect(self)
 
     def disconnect(self, slot):
         """Take back what `connect` noted."""
+        check_type("slot", slot, Slot)
         slot.disconnect(self)
 
     def __repr__(self):

@@ -175,11 +175,9 @@ cdef int64_t deadline_of(object timeout, int64_t now) except? -2:
         return -1
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
         raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
-    seconds = timeout
+    if timeout > 3e8:                   # and an int may be too large for a double
+        return -1
+    seconds = 0 if timeout < 0 else timeout
     if seconds != seconds:
         raise ValueError("timeout must be a number of seconds, not nan")
-    if seconds > 3e8:
-        return -1
-    if seconds < 0:
-        seconds = 0
     return now + <int64_t>(seconds * 1e9)

@@ -85,6 +85,10 @@ cdef extern from *:
     object rlx_pass_on(object method, object self, PyObject** args, Py_ssize_t n, PyObject* names)
 
 
+cdef inline bint is_name(value) except -1:
+    return isinstance(value, str)
+
+
 cdef object unknown(what, name, names, where):
     if not isinstance(name, str):
         parameter = {"Slot": "slot"}.get(what, f"{what.lower()}_id")
@@ -199,13 +203,13 @@ cdef class RuntimeCore:
 
     cdef slot_t* slot_for(self, WorkerCore worker, routine_id, slot) except NULL:
         cdef Node node
-        index = worker.plan.index.get(routine_id)
+        index = worker.plan.index.get(routine_id) if is_name(routine_id) else None
         if index is None:
             raise unknown(
                 "Routine", routine_id, worker.plan.index, f"in flow {worker.flow_id!r}"
             )
         node = <Node>worker.plan.nodes[<int>index]
-        index = node.slot_index.get(slot)
+        index = node.slot_index.get(slot) if is_name(slot) else None
         if index is None:
             raise unknown(
                 "Slot",
@@ -260,7 +264,7 @@ cdef class RuntimeCore:
                     " post()"
                 )
             return <WorkerCore>found
-        found = core.workers.get(worker_id)
+        found = core.workers.get(worker_id) if is_name(worker_id) else None
         if found is None or (<WorkerCore>found).ident.flow_id != flow:
             running = [w.worker_id for w in list(core.workers.values()) if w.flow_id == flow]
             raise unknown("Worker", worker_id, running, f"among those of flow {flow!r}")

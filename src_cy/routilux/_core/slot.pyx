@@ -5,6 +5,8 @@ be called from any thread; each takes the lock of the queue for as long as it mo
 item. A slot that no worker runs queues by itself.
 """
 
+import sys
+
 from routilux._core.platform cimport (
     rlx_incref,
     rlx_lock,
@@ -19,6 +21,7 @@ from routilux._core.block cimport parcel_add, parcel_begin, parcel_join, parcel_
 from routilux._core.segment cimport new_typed, peek_array, peek_segments
 from routilux._core.segment cimport segment_cut, segment_put
 
+from routilux.arguments import check_length
 from routilux.errors import SlotQueueFullError
 
 # Of free-standing slots: orders what several of them hold, and tells when it came.
@@ -28,13 +31,11 @@ cdef rlx_lock_t ARRIVALS_LOCK    # protects it; innermost
 OVERFLOW_RULES = ("block", "error", "drop_oldest", "drop_newest")
 
 
-def check_length(name, value, low=1):
-    """Return ``value`` as a positive int, or say which parameter is wrong."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < low:
-        raise ValueError(f"{name} must be at least {low}, not {value!r}")
-    return value
+cdef int check_event(event) except -1:
+    # Event is further down the road: it can't be imported here.
+    if not isinstance(getattr(event, "connected_slots", None), list):
+        raise TypeError(f"event must be an Event, not {event!r}")
+    return 0
 
 
 cdef class Slot:
@@ -234,7 +235,7 @@ cdef class Slot:
         """
         cdef list items = []
         cdef PyObject* item = NULL
-        cdef Py_ssize_t left = count
+        cdef Py_ssize_t left = max(0, min(count, sys.maxsize))
         cdef parcel_t parcel
         cdef part_t part
         if self.layout is not None:
@@ -368,6 +369,7 @@ cdef class Slot:
 
     def connect(self, event):
         """Note that an event leads here; items flow only by `Flow.connect`."""
+        check_event(event)
         if event not in self.connected_events:
             self.connected_events.append(event)
         if self not in event.connected_slots:
@@ -375,6 +377,7 @@ cdef class Slot:
 
     def disconnect(self, event):
         """Take back what `connect` noted; does nothing if it noted nothing."""
+        check_event(event)
         if event in self.connected_events:
             self.connected_events.remove(event)
         if self in event.connected_slots:

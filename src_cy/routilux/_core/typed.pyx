@@ -68,7 +68,10 @@ def layout_of(dtype, shape, name):
     """
     if dtype is None:
         raise TypeError(f"the shape of slot {name!r} needs a dtype")
-    descr = np.dtype(dtype)
+    try:
+        descr = np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"dtype of slot {name!r}: {error}, from {dtype!r}") from None
     sizes = () if shape is None else (shape,) if is_length(shape) else shape
     if not isinstance(sizes, (tuple, list)) or not all(map(is_length, sizes)):
         raise TypeError(

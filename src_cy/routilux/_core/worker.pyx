@@ -304,8 +304,10 @@ cdef class WorkerCore:
             )
         return self.plan.nodes[self.plan.index[routine_id]]
 
-    def views(self, Node node):
+    def views(self, Node node not None):
         """Return fresh views of all slots of a routine: name to view."""
+        if self.plan is None or node not in self.plan.nodes:
+            raise ValueError(f"node {node.routine_id!r} is not of {self!r}: see node_of()")
         return {slot.name: self.engine.view(self, node, i) for i, slot in enumerate(node.slots)}
 
     def __reduce__(self):
