@@ -255,6 +255,10 @@ class Routine(RoutineContext, Serializable):
         self._error_handler = handler
         return self
 
+    def get_error_handler(self) -> ErrorHandler | None:
+        """Return the handler of the routine itself, None for the flow's."""
+        return self._error_handler
+
     def set_concurrency(self, n: int | None, *, key: Key | None = None) -> Self:
         """Let activations of the routine overlap; returns the routine.
 
