@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from routilux.arguments import check_type
 from routilux.errors import SerializationError
 
 __all__ = ["VERSION", "MigrationRegistry", "bring_up"]
@@ -42,6 +43,10 @@ class MigrationRegistry:
         Raises:
             ValueError: It does not lead up, or there is a way from there already.
         """
+        check_type("from_version", from_version, int)
+        check_type("to_version", to_version, int)
+        if not callable(function):
+            raise TypeError(f"function must be callable, not {function!r}")
         if not to_version > from_version:
             raise ValueError(f"{from_version} to {to_version} does not lead up")
         with cls._lock:
@@ -70,6 +75,8 @@ class MigrationRegistry:
         Raises:
             SerializationError: There is no way.
         """
+        check_type("document", document, dict)
+        check_type("target_version", target_version, int)
         version = version_of(document)
         while version != target_version:
             step = cls._migrations.get(version)

@@ -89,6 +89,7 @@ class World:
         routilux.uninstall_routed_stdout()
         routilux.reset_execution_hooks()
         routilux.reset_worker_manager()
+        MigrationRegistry.clear()
         routilux.set_current_job(None)
         routilux.set_current_worker_state(None)
         routilux.set_current_execution_context(None)
@@ -146,6 +147,9 @@ FITTING = {
     "state": lambda w: {"n": 1},
     "update": lambda w: dict,
     "values": lambda w: {"n": 1},
+    "document": lambda w: w.free.serialize(),
+    "from_version": lambda w: 1,
+    "to_version": lambda w: 2,
     "action": lambda w: "did",
     "callback": lambda w: lambda job: None,
     "fields": lambda w: [],
