@@ -30,7 +30,9 @@ from routilux.context import (
 )
 from routilux.error_handler import ErrorHandler, ErrorStrategy
 from routilux.errors import (
+    ActivationTimeout,
     ConfigurationError,
+    DeadlineExceeded,
     ExecutionError,
     JobCancelledError,
     JobFailedError,
@@ -89,8 +91,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SKIP",
+    "ActivationTimeout",
     "ConfigurationError",
     "Connection",
+    "DeadlineExceeded",
     "ErrorHandler",
     "ErrorStrategy",
     "Event",

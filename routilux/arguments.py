@@ -47,17 +47,22 @@ def check_length(
     return value
 
 
-def check_seconds(parameter: str, value: object) -> float:
+def check_seconds(
+    parameter: str, value: object, *, positive: bool = False
+) -> float:
     """Return a duration in seconds, or raise.
 
     Raises:
         TypeError: It is no number.
-        ValueError: It is negative, not a number, or longer than thirty years.
+        ValueError: It is negative, not a number, or longer than thirty years; or 0,
+            if it has to be positive.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{parameter} must be a number of seconds, not {value!r}")
     if not 0 <= value <= LONGEST:
         raise ValueError(f"{parameter} must be 0 to {LONGEST:g} seconds, not {value!r}")
+    if positive and value == 0:
+        raise ValueError(f"{parameter} must be more than 0 seconds, not {value!r}")
     return float(value)
 
 

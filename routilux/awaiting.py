@@ -34,6 +34,7 @@ async def post_async(
     job_id: str | None,
     metadata: dict[str, Any] | None,
     timeout: float | None,
+    deadline: float | None = None,
 ) -> PostResult:
     """Post without blocking the event loop; see `Runtime.post_async`."""
     # Where the caller's thread does the work, or logic itself posts, waiting here would
@@ -52,6 +53,7 @@ async def post_async(
                 metadata,
                 block=alone,
                 timeout=timeout,
+                deadline=deadline,
             )
         except QueueFullError:
             if alone or not await has_room(runtime, where, worker_id, until):

@@ -206,15 +206,20 @@ def find_errors(routines: Mapping[str, Routine]) -> list[str]:
 
 
 def find_warnings(
-    routines: Mapping[str, Routine], connections: Sequence[Connection]
+    routines: Mapping[str, Routine],
+    connections: Sequence[Connection],
+    dead_letter: tuple[str, str] | None = None,
 ) -> list[str]:
     """List the slots and events that no connection uses, for `Flow.validate()`.
 
     Args:
         routines: The routines of a flow by id.
         connections: The connections of the flow.
+        dead_letter: Routine and slot of its dead letters, or None.
     """
     fed = {(c.target_routine_id, c.target_slot_name) for c in connections}
+    if dead_letter is not None:
+        fed.add(dead_letter)
     heard = {(c.source_routine_id, c.source_event_name) for c in connections}
     warnings = []
     for routine_id, routine in routines.items():

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from routilux._core import JobContext, JobError
 
 __all__ = [
+    "ActivationTimeout",
     "ConfigurationError",
+    "DeadlineExceeded",
     "ExecutionError",
     "JobCancelledError",
     "JobFailedError",
@@ -123,6 +125,22 @@ class SlotQueueFullError(QueueFullError):
 
     Raised into the logic that emits: at once with `overflow="error"`, and with
     `overflow="block"` when the wait could never end (a full cycle).
+    """
+
+
+class ActivationTimeout(RoutiluxError, TimeoutError):
+    """An activation took longer than `Routine.set_timeout` allows.
+
+    It is what `job.error.type` names, and the `__cause__` of the `JobFailedError` that
+    `job.result()` raises.
+    """
+
+
+class DeadlineExceeded(RoutiluxError, TimeoutError):
+    """A job was not finished within the `deadline` of its post.
+
+    It is what `job.error.type` names, and the `__cause__` of the `JobFailedError` that
+    `job.result()` raises.
     """
 
 

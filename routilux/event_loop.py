@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EventLoopThread"]
 
+TIDY_SECONDS = 1.0
 OWNER = owner_variable()
 logger = logging.getLogger("routilux")
 
@@ -53,7 +54,7 @@ class EventLoopThread:
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._tasks: set[asyncio.Task[BaseException | None]] = set()
+        self._tasks: dict[object, asyncio.Task[BaseException | None]] = {}  # by owner
 
     def spawn(
         self,
@@ -83,7 +84,14 @@ class EventLoopThread:
         with self._lock:
             loop = self._loop
         if loop is not None:
-            loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._tasks])
+            loop.call_soon_threadsafe(self._cancel, None)
+
+    def cancel(self, owner: object) -> None:
+        """Cancel what works for an owner, without waiting for it."""
+        with self._lock:
+            loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._cancel, owner)
 
     def stop(self) -> None:
         """Tell the thread to end; the loop must have nothing left to run."""
@@ -129,11 +137,20 @@ class EventLoopThread:
                 except BaseException:
                     # A task of the user's that exits: asyncio lets it through the loop.
                     logger.exception("routilux: a task raised through the event loop")
+            if self._tasks:  # given up, cancelled, and busy with their `finally`
+                tidy = asyncio.wait(list(self._tasks.values()), timeout=TIDY_SECONDS)
+                loop.run_until_complete(tidy)
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:
             asyncio.set_event_loop(None)
             loop.close()
+
+    def _cancel(self, owner: object) -> None:
+        # On the loop's thread, so behind the `_begin` of the same owner.
+        for key, task in list(self._tasks.items()):
+            if owner is None or key is owner:
+                task.cancel()
 
     def _begin(
         self,
@@ -151,10 +168,10 @@ class EventLoopThread:
             task = loop.create_task(guard(coroutine), context=context)
         else:
             task = context.run(loop.create_task, guard(coroutine))
-        self._tasks.add(task)
+        self._tasks[owner] = task
 
         def finish(task: asyncio.Task[BaseException | None]) -> None:
-            self._tasks.discard(task)
+            self._tasks.pop(owner, None)
             coroutine.close()  # cancelled before it began, it would be warned about
             ended(asyncio.CancelledError() if task.cancelled() else task.result())
 

@@ -270,9 +270,11 @@ class Flow(Shape, Portable, DrawnFlow, Serializable):
         with self._lock:
             routines = dict(self._routines)
             connections = list(self._connections.values())
+            letters = self._dead_letter
+        warnings = find_warnings(routines, connections, letters)
         return [
             *(f"Error: {text}" for text in find_errors(routines)),
-            *(f"Warning: {text}" for text in find_warnings(routines, connections)),
+            *(f"Warning: {text}" for text in warnings),
         ]
 
     def set_error_handler(self, handler: ErrorHandler | None) -> None:
@@ -292,6 +294,49 @@ class Flow(Shape, Portable, DrawnFlow, Serializable):
         with self._lock:
             self._check_free()
             self._error_handler = handler
+
+    def set_dead_letter(self, routine_id: str | None, slot: str = "input") -> None:
+        """Send every item whose activation failed for good to a slot of the flow.
+
+        The slot gets, in a job of its own for each item, a dict with `item`, `error`
+        (as `job.error` has it), `routine`, `slot` and `job_id`; the failed job stays
+        failed. Failures of the routine that reads them, and of all that it causes, are
+        not sent again.
+
+        Args:
+            routine_id: Id of the routine that reads dead letters; None: nobody does.
+            slot: Name of its slot.
+
+        Raises:
+            TypeError: If a name is not a str.
+            ValueError: If there is no such routine or slot, or the slot has a dtype.
+            RuntimeError: If a worker runs the flow.
+
+        Example:
+            >>> flow.set_dead_letter("failures", "input")
+        """
+        if routine_id is not None:
+            check_name("routine_id", routine_id)
+            check_name("slot", slot)
+        with self._lock:
+            self._check_free()
+            if routine_id is None:
+                self._dead_letter = None
+                return
+            reader = find_routine(
+                "Dead-letter", self._flow_id, self._routines, routine_id
+            )
+            if find_slot(reader, routine_id, slot).dtype is not None:
+                raise ValueError(
+                    f"Slot {slot!r} of routine {routine_id!r} is a typed slot: dead"
+                    " letters are dicts"
+                )
+            self._dead_letter = (routine_id, slot)
+
+    @property
+    def dead_letter(self) -> tuple[str, str] | None:
+        """Routine and slot that `set_dead_letter` named, or None."""
+        return self._dead_letter
 
     def get_error_handler(self) -> ErrorHandler | None:
         """Return the handler set with `set_error_handler`, or None."""

@@ -238,6 +238,7 @@ def build_plan(
     connections: Sequence[Connection],
     ranks: list[int] | None,
     error_handler: ErrorHandler | None,
+    dead_letter: tuple[str, str] | None,
 ) -> tuple[Plan, list[int]]:
     """Write down a flow as the core runs it.
 
@@ -247,6 +248,7 @@ def build_plan(
         connections: Its connections, in connect order.
         ranks: The ranks of an earlier plan of the same shape, or None.
         error_handler: Handler for routines that have none of their own.
+        dead_letter: Routine and slot of the dead letters, or None.
 
     Returns:
         The plan, and the ranks for the next one.
@@ -264,4 +266,5 @@ def build_plan(
         handler = routine._error_handler
         handler = error_handler if handler is None else handler
         handlers.append(asked(handler, routine_id, routine))
-    return Plan(flow_id, list(routines.items()), edges, ranks, handlers), ranks
+    pairs_of = list(routines.items())
+    return Plan(flow_id, pairs_of, edges, ranks, handlers, dead_letter), ranks

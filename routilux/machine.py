@@ -16,12 +16,7 @@ from collections.abc import Callable
 from concurrent.futures.thread import ThreadPoolExecutor
 from functools import partial
 
-from routilux._core import (
-    Control,
-    InlineDriver,
-    SimControl,
-    ThreadDriver,
-)
+from routilux._core import FORKED, Control, InlineDriver, SimControl, ThreadDriver
 from routilux.companions import Companions
 from routilux.event_loop import EventLoopThread
 from routilux.flow import Flow
@@ -73,6 +68,7 @@ class Machine:
         seed: int | None = None,
         interleave: Interleave = "posts",
         faults: tuple[str, ...] = (),
+        patience: float = 0.0,
     ) -> None:
         shared = size == 0 and not inline
         pool = size or (SharedPool.size if seed is None else SIMULATED_SIZE)
@@ -83,12 +79,12 @@ class Machine:
         self._workers: list[WorkerState] = []
         self._flows: list[Flow] = []
         self._closing = False
-        self._forked = False
         self._closed = threading.Event()
         self._cancel_at_exit = False
         self._executor: ThreadPoolExecutor | None = None
         self._owns_executor = not shared and not inline
         self._keeper: threading.Thread | None = None
+        self._spares: list[threading.Thread] = []
         self._driver: ThreadDriver | InlineDriver | None = None
         self._exit_driver: InlineDriver | None = None
         self._let_go: Callable[[], None] | None = None
@@ -103,13 +99,18 @@ class Machine:
         if self.simulation is not None:
             pass  # it attached its driver
         elif inline:
-            self._attach(InlineDriver(self.core, self._loop.spawn))
+            self._attach(InlineDriver(self.core, self._loop.spawn, self._loop.cancel))
         else:
             self._executor = (
                 SharedPool.get() if shared else ThreadPoolExecutor(pool, "routilux")
             )
             submit = self._executor.submit
-            self._attach(ThreadDriver(self.core, submit, self._loop.spawn))
+            loop = self._loop
+            self._attach(
+                ThreadDriver(
+                    self.core, submit, loop.spawn, loop.cancel, self._spare, patience
+                )
+            )
         MACHINES.add(self)
 
     def _attach(self, driver: ThreadDriver | InlineDriver) -> None:
@@ -121,7 +122,7 @@ class Machine:
     ) -> WorkerState:
         """Freeze a flow and start a worker of it; see `Runtime.exec`."""
         if not self.core.is_open:
-            raise RuntimeError(CLOSED)
+            raise RuntimeError(FORKED if self.core.forked else CLOSED)
         plan = flow._acquire()
         worker = WorkerState() if worker is None else worker
         try:
@@ -197,7 +198,7 @@ class Machine:
 
     def end(self, *, wait: bool, timeout: float | None, cancel_pending: bool) -> None:
         """Shut down; see `Runtime.shutdown`."""
-        if self._forked:
+        if self.core.forked:
             return
         self.core.drain()
         if cancel_pending:
@@ -247,7 +248,8 @@ class Machine:
         if isinstance(self._driver, ThreadDriver):
             # From CPython 3.12 on no thread can be started any more, so what no pump is
             # awake for runs on this one. The old driver stays: threads are in it.
-            self._exit_driver = InlineDriver(self.core, self._loop.spawn)
+            loop = self._loop
+            self._exit_driver = InlineDriver(self.core, loop.spawn, loop.cancel)
             self.core.attach(self._exit_driver)
         if self._cancel_at_exit:
             self.core.cancel_all("cancelled: the interpreter exits")
@@ -260,7 +262,7 @@ class Machine:
     def orphan(self) -> None:
         """Wait for nothing any more: in a fork's child no thread came along."""
         self.core.orphan()
-        self._closing = self._forked = True
+        self._closing = True
         self._closed = threading.Event()
         self._closed.set()
 
@@ -283,6 +285,14 @@ class Machine:
             )
             keeper.start()
             self._keeper = keeper
+
+    def _spare(self, pump: Callable[[], None]) -> None:
+        # A thread of the pool is lost to logic that was given up: one in its place.
+        thread = threading.Thread(target=pump, name="routilux-spare", daemon=True)
+        thread.start()
+        with self._lock:
+            self._spares = [other for other in self._spares if other.is_alive()]
+            self._spares.append(thread)
 
     def _close_later(self) -> None:
         # Threads end by themselves: somebody has to see the last job go.
@@ -327,8 +337,18 @@ class Machine:
             self._let_go()
 
     def _join(self) -> None:
-        if self._executor is not None and self._owns_executor:
-            self._executor.shutdown(wait=True)
+        given_up = self.core.n_given_up()
+        if given_up:
+            logger.warning(
+                "routilux: %d threads are left behind; they run logic that took longer"
+                " than its timeout, and end when it does",
+                given_up,
+            )
+        else:
+            if self._executor is not None and self._owns_executor:
+                self._executor.shutdown(wait=True)
+            for thread in self._spares:
+                thread.join()
         if self._keeper is not None:
             self._keeper.join()
         self._loop.join()

@@ -24,7 +24,9 @@ from routilux._core import (
     logic_style,
     time_interval_policy,
 )
+from routilux.arguments import check_seconds
 from routilux.error_handler import ErrorHandler
+from routilux.limits import check_key
 from routilux.routine_context import RoutineContext
 from routilux.serialization.serializable import Serializable
 from routilux.worker import WorkerState
@@ -97,6 +99,7 @@ class Routine(RoutineContext, Serializable):
         self._error_handler: ErrorHandler | None = None
         self._concurrency: int | None = 1
         self._concurrency_key: Key | None = None
+        self._timeout: float | None = None
         self._factory_name: str | None = None  # that it was made by
         self._frozen_by: list[str] = []
         self._lock = threading.Lock()
@@ -290,9 +293,31 @@ class Routine(RoutineContext, Serializable):
             if n < 1:
                 raise ValueError(f"n must be at least 1, not {n!r}")
         if key is not None:
-            _check_key(self, key)
+            check_key(self, key)
         self._concurrency = n
         self._concurrency_key = key
+        return self
+
+    def set_timeout(self, seconds: float | None) -> Self:
+        """Limit how long an activation may take; returns the routine.
+
+        After that the activation is given up: its jobs fail with `ActivationTimeout`,
+        whatever the error handler says, what it still emits is ignored, and the next
+        one may begin. Async logic is cancelled. Other logic can't be stopped: it goes
+        on in the background, and another thread takes the place of its own meanwhile.
+
+        Args:
+            seconds: For one run of logic, each retry anew; None: no limit.
+
+        Raises:
+            TypeError: If it is no number.
+            ValueError: If it is not more than 0.
+            RuntimeError: While a worker runs the routine.
+        """
+        self._check_free("set_timeout")
+        if seconds is not None:
+            seconds = check_seconds(f"timeout of {self!r}", seconds, positive=True)
+        self._timeout = seconds
         return self
 
     def set_config(self, **config: Any) -> None:
@@ -366,18 +391,3 @@ class Routine(RoutineContext, Serializable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, '_id', '')}>"
-
-
-def _check_key(routine: Routine, key: object) -> None:
-    import inspect  # here: it takes as long to import as half of routilux
-
-    if isinstance(key, str):
-        if not key:
-            raise ValueError(f"key of {routine!r} must not be empty")
-    elif not callable(key):
-        raise TypeError(
-            f"key of {routine!r} must be the name of a field or a function of an"
-            f" item, not {key!r}"
-        )
-    elif inspect.iscoroutinefunction(key):
-        raise TypeError(f"key of {routine!r} must be a plain function, not async")

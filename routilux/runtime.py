@@ -129,6 +129,9 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
         faults: For "sim": let things go wrong: True, or some of "late", "timer",
             "clock", "wake", "full" and "memory". The seed decides which do, and when.
 
+        stall_warning: Seconds in which no activation begins, though items wait, until
+            the log says which routines, threads and slots are involved; None: never.
+
     Raises:
         TypeError: A parameter has the wrong type; it is named with its value.
         ValueError: A parameter is out of range; it is named with its value.
@@ -151,6 +154,7 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
         seed: int | None = None,
         interleave: Interleave = "posts",
         faults: bool | Iterable[str] = False,
+        stall_warning: float | None = 5.0,
     ) -> None:
         if thread_pool_size is not None:
             check_length("thread_pool_size", thread_pool_size, 0, MOST_THREADS)
@@ -164,6 +168,9 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
             raise ValueError(
                 f"engine must be 'threads', 'inline' or 'sim', not {engine!r}"
             )
+        patience = 0.0
+        if stall_warning is not None:
+            patience = check_seconds("stall_warning", stall_warning, positive=True)
         check_interleave(interleave)
         names = check_faults(faults)
         if engine != "sim" and (seed is not None or names or interleave != "posts"):
@@ -183,6 +190,7 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
             seed=check_seed(seed) if engine == "sim" else None,
             interleave=interleave,
             faults=names,
+            patience=patience,
         )
         self._attach(self._machine.core)
         self._machine.watch(self)

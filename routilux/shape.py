@@ -49,6 +49,7 @@ class Shape:
         self._heard: dict[int, list[Connection]] = {}  # by id(event)
         self._last_piped: str | None = None
         self._error_handler: ErrorHandler | None = None
+        self._dead_letter: tuple[str, str] | None = None  # routine_id and slot
         self._users = 0
         self._plan: Plan | None = None  # only while _users > 0
         self._ranks: list[int] | None = None  # until the shape changes
@@ -104,6 +105,7 @@ class Shape:
             list(self._connections.values()),
             self._ranks,
             self._error_handler,
+            self._dead_letter,
         )
         with self._lock:
             if self._plan is None:

@@ -40,12 +40,14 @@ class StreamingRuntime(BulkCore):
         metadata: dict[str, Any] | None = None,
         *,
         timeout: float | None = None,
+        deadline: float | None = None,
     ) -> PostResult:
         """Submit a job like `post`, and await room instead of blocking.
 
         Args:
             flow_id, routine_id, slot, data, worker_id, job_id, metadata: As for `post`.
             timeout: Seconds to wait for room at most; None waits without a limit.
+            deadline: As for `post`.
 
         Raises:
             QueueFullError: No room within the timeout; nothing was posted.
@@ -57,7 +59,14 @@ class StreamingRuntime(BulkCore):
         """
         where = (flow_id, routine_id, slot)
         return await post_async(
-            cast("Runtime", self), where, data, worker_id, job_id, metadata, timeout
+            cast("Runtime", self),
+            where,
+            data,
+            worker_id,
+            job_id,
+            metadata,
+            timeout,
+            deadline,
         )
 
     def map(

@@ -68,6 +68,33 @@ class Supervision(BulkCore):
             if worker_id in (None, job.worker_id) and flow_id in (None, job.flow_id)
         ]
 
+    def cancel_all(
+        self,
+        reason: str = "cancelled by cancel_all()",
+        *,
+        flow_id: str | Flow | None = None,
+    ) -> int:
+        """Cancel every job that is not finished; the runtime goes on.
+
+        What is queued of them is dropped and counted. Logic that runs is not
+        interrupted; what it emits for them is dropped.
+
+        Args:
+            reason: What `job.error` says of them.
+            flow_id: Only those of this flow.
+
+        Returns:
+            How many this call cancelled.
+
+        Raises:
+            TypeError: `reason` is not a str.
+            ValueError: There is no such flow.
+        """
+        if not isinstance(reason, str):
+            raise TypeError(f"reason must be a str, not {reason!r}")
+        wanted = None if flow_id is None else self._resolve(flow_id)
+        return self.core.cancel_all(reason, flow_id=wanted)
+
     def complete_job(
         self, job_id: str, status: str = "completed", error: object = None
     ) -> bool:

@@ -47,7 +47,7 @@ class VirtualLoop(Base):  # type: ignore[misc]
         self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
         self._order = itertools.count()
         self._calls: deque[Callable[[], None]] = deque()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[object, asyncio.Task[Any]] = {}  # by owner
         self._factory: Callable[..., Any] | None = None
         self._handler: Callable[..., object] | None = None
 
@@ -67,11 +67,11 @@ class VirtualLoop(Base):  # type: ignore[misc]
             task: asyncio.Task[BaseException | None] = self._task(
                 guard(coroutine), context
             )
-            self._tasks.add(task)
+            self._tasks[owner] = task
             task.add_done_callback(finish, context=contextvars.Context())
 
         def finish(task: asyncio.Task[BaseException | None]) -> None:
-            self._tasks.discard(task)
+            self._tasks.pop(owner, None)
             ended(asyncio.CancelledError() if task.cancelled() else task.result())
 
         self.call_soon(begin, context=contextvars.Context())
@@ -87,6 +87,10 @@ class VirtualLoop(Base):  # type: ignore[misc]
         while self._ready and self._ready[0].cancelled():
             self._ready.popleft()
         return bool(self._ready)
+
+    def is_busy(self) -> bool:
+        """Whether coroutines run."""
+        return bool(self._tasks)
 
     def has_calls(self) -> bool:
         """Whether a function waits for a thread of the executor."""
@@ -123,8 +127,17 @@ class VirtualLoop(Base):  # type: ignore[misc]
 
     def cancel_all(self) -> None:
         """Cancel what runs, without waiting for it."""
-        for task in list(self._tasks):
+        for task in list(self._tasks.values()):
             task.cancel()
+
+    def cancel(self, owner: object) -> None:
+        """Cancel what works for an owner; see `EventLoopThread.cancel`."""
+
+        def cancel() -> None:
+            if owner in self._tasks:
+                self._tasks[owner].cancel()
+
+        self.call_soon(cancel, context=contextvars.Context())
 
     # --- What asyncio asks
 

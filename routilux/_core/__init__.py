@@ -15,7 +15,7 @@ try:
     from routilux._core.bulk import BulkCore
     from routilux._core.call import Skip
     from routilux._core.census import edges, rows, tally
-    from routilux._core.control import Control
+    from routilux._core.control import FORKED, Control
     from routilux._core.detached import stand_in
     from routilux._core.driver import InlineDriver, ThreadDriver
     from routilux._core.event import Event, RoutineCore
@@ -63,6 +63,7 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "FAULTS",
+    "FORKED",
     "AskAgain",
     "BulkCore",
     "Control",

@@ -18,6 +18,9 @@ class ThreadDriver(Driver):
         engine: Engine,
         submit: Callable[[Callable[[], None]], object],
         spawner: _Spawner,
+        canceller: Callable[[Activation], object],
+        spare: Callable[[Callable[[], None]], object],
+        patience: float,
     ) -> None: ...
     def pump(self) -> None: ...
     def keep(self) -> None: ...
@@ -30,4 +33,9 @@ class AsyncEnd:
 
 @final
 class InlineDriver(Driver):
-    def __init__(self, engine: Engine, spawner: _Spawner) -> None: ...
+    def __init__(
+        self,
+        engine: Engine,
+        spawner: _Spawner,
+        canceller: Callable[[Activation], object],
+    ) -> None: ...

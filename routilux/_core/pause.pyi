@@ -1,10 +1,10 @@
 """Holding workers still, and stopping them."""
 
+from routilux._core.deadline import Deadline
 from routilux._core.job import JobContext
-from routilux._core.quiet import Quiet
 from routilux._core.worker import WorkerCore
 
-class Pause(Quiet):
+class Pause(Deadline):
     def pause(self, worker: WorkerCore) -> bool: ...
     def resume(self, worker: WorkerCore) -> bool: ...
     def wait_idle(self, worker: WorkerCore, timeout: float | None) -> bool: ...

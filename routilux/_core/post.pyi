@@ -25,6 +25,7 @@ class RuntimeCore:
         *,
         block: bool = True,
         timeout: float | None = None,
+        deadline: float | None = None,
         flow_name: str | Flow | None = None,
         routine_name: str | None = None,
         slot_name: str | None = None,

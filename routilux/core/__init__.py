@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 import routilux as top
 from routilux import (
     SKIP,
+    ActivationTimeout,
     ConfigurationError,
     Connection,
+    DeadlineExceeded,
     ErrorHandler,
     ErrorStrategy,
     Event,
@@ -92,8 +94,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SKIP",
+    "ActivationTimeout",
     "ConfigurationError",
     "Connection",
+    "DeadlineExceeded",
     "ErrorHandler",
     "ErrorStrategy",
     "Event",

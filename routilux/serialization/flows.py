@@ -21,7 +21,7 @@ __all__ = ["connection_to", "flow_from", "flow_to"]
 KNOWN = frozenset(
     [
         *("_type", "version", "_serialization_version", "flow_id", "error_handler"),
-        *("execution_timeout", "routines", "connections"),
+        *("execution_timeout", "routines", "connections", "dead_letter"),
     ]
 )
 
@@ -42,6 +42,7 @@ def flow_to(flow: Flow) -> dict[str, Any]:
             for routine_id, routine in flow.routines.items()
         },
         "connections": [connection_to(item) for item in flow.connections],
+        "dead_letter": flow.dead_letter and list(flow.dead_letter),
     }
 
 
@@ -87,6 +88,8 @@ def flow_from(
                 facts["_target_slot_name"],
             )
         flow.set_error_handler(handler)
+        if document.get("dead_letter") is not None:
+            flow.set_dead_letter(*document["dead_letter"])
     except (TypeError, ValueError, KeyError) as error:
         if isinstance(error, SerializationError):
             raise

@@ -78,6 +78,7 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             routine._logic, routine, fresh._logic, f"the logic of {where}"
         ),
         "concurrency": encode(routine._concurrency, f"the concurrency of {where}"),
+        "timeout": routine._timeout,
         "concurrency_key": _key_to(routine, fresh, f"the key of {where}"),
         "fields": {
             name: encode(getattr(routine, name), f"{name} of {where}")
@@ -167,6 +168,8 @@ def _fill(routine: Routine, document: dict[str, Any], where: str) -> None:
         routine.set_logic(logic)
     if "concurrency" in document:
         routine._concurrency = decode(document["concurrency"], where)
+    if "timeout" in document:
+        routine.set_timeout(document["timeout"])
     if "concurrency_key" in document:
         key = document["concurrency_key"]
         if not isinstance(key, str):

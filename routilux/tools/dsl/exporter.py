@@ -65,6 +65,8 @@ def export_flow(flow: Flow, factory: ObjectFactory, format: str = "dict") -> Any
     spec["execution"] = {"timeout": flow.execution_timeout}
     if flow.error_handler is not None:
         spec["error_handler"] = export_handler("error_handler", flow.error_handler)
+    if flow.dead_letter is not None:
+        spec["dead_letter"] = ".".join(flow.dead_letter)
     return FORMATS[format](spec)
 
 
@@ -113,6 +115,8 @@ def export_routine(
         spec["concurrency"] = {"n": routine._concurrency, "key": text}
     elif routine._concurrency != fresh._concurrency:
         spec["concurrency"] = routine._concurrency
+    if routine._timeout != fresh._timeout:
+        spec["timeout"] = routine._timeout
     return spec
 
 

@@ -111,6 +111,9 @@ class Loader:
             guard(where, flow.connect, *self.ends(where, part))
         if spec.get("error_handler") is not None:
             flow.set_error_handler(self.handler("error_handler", spec["error_handler"]))
+        if spec.get("dead_letter") is not None:
+            names = two_names("dead_letter", spec["dead_letter"], "routine.slot")
+            guard("dead_letter", flow.set_dead_letter, *names)
         return flow
 
     def routine(self, where: str, part: Any) -> Routine:
@@ -135,6 +138,8 @@ class Loader:
             made.set_error_handler(self.handler(at, part["error_handler"]))
         if "concurrency" in part:
             self.concurrency(f"{where}.concurrency", made, part["concurrency"])
+        if "timeout" in part:
+            guard(f"{where}.timeout", made.set_timeout, part["timeout"])
         return made
 
     def instance(self, where: str, name: Any) -> Routine:
@@ -233,13 +238,7 @@ class Loader:
         part = check_keys(where, part, ("from", "to"))
         names: list[str] = []
         for key, wanted in (("from", "routine.event"), ("to", "routine.slot")):
-            text = part.get(key)
-            left, dot, right = str(text).rpartition(".")
-            if not isinstance(text, str) or not dot or not left or not right:
-                raise ConfigurationError(
-                    f"{where}.{key} must be {wanted!r}, not {text!r}"
-                )
-            names += [left, right]
+            names += two_names(f"{where}.{key}", part.get(key), wanted)
         return names[0], names[1], names[2], names[3]
 
     def found(self, where: str, reference: Any) -> Any:
@@ -249,6 +248,14 @@ class Loader:
                 f'{where} must be "module:name", not {reference!r}'
             )
         return guard(where, load_reference, reference)
+
+
+def two_names(where: str, text: Any, wanted: str) -> tuple[str, str]:
+    """Return the two names that a dot joins, or raise with their place."""
+    left, dot, right = str(text).rpartition(".")
+    if not isinstance(text, str) or not dot or not left or not right:
+        raise ConfigurationError(f"{where} must be {wanted!r}, not {text!r}")
+    return left, right
 
 
 def part_of(spec: Mapping[str, Any], key: str, default: Any) -> Any:

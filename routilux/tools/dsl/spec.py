@@ -42,10 +42,13 @@ __all__ = [
     "parse_yaml",
 ]
 
-FLOW_KEYS = ("flow_id", "routines", "connections", "execution", "error_handler")
+FLOW_KEYS = (
+    *("flow_id", "routines", "connections", "execution", "error_handler"),
+    "dead_letter",
+)
 ROUTINE_KEYS = (
     *("class", "config", "error_handler", "policy", "logic", "slots", "events"),
-    "concurrency",
+    *("concurrency", "timeout"),
 )
 SLOT_KEYS = ("max_queue_length", "watermark", "overflow")
 HANDLER_KEYS = (

@@ -45,8 +45,8 @@ def renew(routine: R) -> R:
 def clone_routine(routine: R) -> R:
     """Return another routine of the same class, configured and connected to nothing.
 
-    Slots, events, configuration (a deep copy), policy, logic, error handler and
-    concurrency are those of the original.
+    Slots, events, configuration (a deep copy), policy, logic, error handler,
+    concurrency and timeout are those of the original.
 
     Args:
         routine: The original; it may be running.
@@ -80,6 +80,8 @@ def clone_routine(routine: R) -> R:
     overlap = (routine._concurrency, routine._concurrency_key)
     if overlap != (made._concurrency, made._concurrency_key):
         made.set_concurrency(overlap[0], key=overlap[1])
+    if routine._timeout != made._timeout:
+        made.set_timeout(routine._timeout)
     return made
 
 
@@ -108,4 +110,6 @@ def clone_flow(flow: Flow, flow_id: str | None = None) -> Flow:
     for connection in flow.connections:
         made.connect(*connection.key)
     made.set_error_handler(flow.error_handler)
+    if flow.dead_letter is not None:
+        made.set_dead_letter(*flow.dead_letter)
     return made

@@ -94,6 +94,8 @@ cdef class Audit:
         cdef Py_ssize_t i
         if act == NULL or act.cell == NULL or <size_t>act in self.acts:
             return 0
+        if act.owner != NULL and act.held == 0:
+            return 0                    # overtime gave it up and settled it
         self.acts.add(<size_t>act)
         self.running[<size_t>act.cell] = self.running.get(<size_t>act.cell, 0) + 1
         if act.owner != NULL:
@@ -105,6 +107,8 @@ cdef class Audit:
     cdef int count_timers(self, Clock clock) except -1:
         cdef Py_ssize_t i
         for i in range(clock.size):
+            if clock.heap[i].kind > TIMER_RETRY:
+                continue                # it moves nothing
             worker = <object>clock.heap[i].worker
             self.timers[worker] = self.timers.get(worker, 0) + 1
             if clock.heap[i].kind == TIMER_RETRY:

@@ -1,5 +1,6 @@
 # Post in bulk: many items by one call, a job for each or one job for all.
 
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from routilux._core.job cimport JobContext
@@ -14,6 +15,7 @@ ctypedef struct target_t:
     slot_t* slot
     frame_t* frame           # of logic that posts to its own runtime, else NULL
     int64_t deadline         # monotonic ns; 0: never wait, -1: no limit
+    PyObject* lifetime       # seconds for each job, or None; borrowed from the caller
 
 # The compiled half of routilux.Runtime, with post_many() beside post().
 cdef class BulkCore(RuntimeCore):

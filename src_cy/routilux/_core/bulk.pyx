@@ -26,6 +26,7 @@ from routilux._core.hooks cimport HOOKED
 from routilux._core.engine cimport zero
 from routilux._core.route cimport slot_full
 from routilux._core.place cimport no_place
+from routilux._core.deadline cimport deadline_in
 from routilux._core.entry cimport (
     ENTERED,
     JOB_ENDED,
@@ -62,6 +63,7 @@ cdef class BulkCore(RuntimeCore):
         jobs="each",
         block=True,
         timeout=None,
+        deadline=None,
         copy=False,
         flow_name=None,
         routine_name=None,
@@ -86,6 +88,7 @@ cdef class BulkCore(RuntimeCore):
             jobs: "each": a job for each item; "one": one job for all of them.
             block: False posts all items at once or none.
             timeout: seconds to wait for room in all; None waits without a limit.
+            deadline: seconds for each job, from when it is accepted; see :meth:`post`.
             copy: typed slots: copy the array, so that it may be changed afterwards.
 
         Returns:
@@ -121,6 +124,8 @@ cdef class BulkCore(RuntimeCore):
             routine_id if routine_name is None else routine_name,
             slot if slot_name is None else slot_name,
         )
+        target.lifetime = <PyObject*>deadline
+        deadline_in(deadline)
         target.frame = frame_in(self.core)
         target.deadline = deadline_from(self.core, timeout) if block else 0
         if target.slot.typed != NULL:
@@ -135,6 +140,7 @@ cdef class BulkCore(RuntimeCore):
         if jobs == "one":
             job = self.named_job(worker, job_id, metadata)
             enter_one(self.core, worker, &target, items, job)
+            limit(self.core, &target, [job])
             worker.remember_post(job.seq, job._id)
             return job
         return post_each(self.core, worker, &target, items, metadata, block)
@@ -159,13 +165,22 @@ cdef list post_each(
             for job in made:
                 if job.seq:
                     posted.append(job)
+            limit(core, target, [job for job in made if job.seq])
             error.jobs = posted
             raise
+        limit(core, target, made)
         posted.extend(made)
     if posted:
         job = posted[len(posted) - 1]
         worker.remember_post(job.seq, job._id)
     return posted
+
+
+cdef int limit(Control core, target_t* target, list jobs) except -1:
+    if target.lifetime != <PyObject*>None:
+        for job in jobs:
+            core.limit_job(job, <object>target.lifetime)
+    return 0
 
 
 cdef list jobs_for(WorkerCore worker, Py_ssize_t n, metadata):

@@ -101,9 +101,14 @@ cdef class Chooser(Player):
     cdef bint has_thread(self, int call) noexcept:
         # Whether a pump is free. Under a thread that sleeps may lie some that are
         # suspended: they would have long gone on, and do not count.
-        return self.depth < self.threads or (
-            call == CALL_SLEEP and self.sleepers < self.threads
-        )
+        # And other threads make up for those whose logic was given up.
+        cdef run_t* run = self.runs
+        cdef int threads = self.threads
+        while run != NULL:
+            if run.act != NULL and run.act.owner != NULL and run.act.held == 0:
+                threads += 1
+            run = run.up
+        return self.depth < threads or (call == CALL_SLEEP and self.sleepers < threads)
 
     cdef int mishap(self) except -1:
         return 0

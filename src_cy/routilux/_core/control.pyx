@@ -11,7 +11,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from routilux._core.status cimport ENGINE_CLOSED, ENGINE_DRAINING, ENGINE_OPEN
-from routilux._core.status cimport FLUSH_WANTED, JOB_CANCELLED, JOB_PENDING, JOB_RUNNING
+from routilux._core.status cimport FLUSH_WANTED, JOB_CANCELLED, JOB_RUNNING
 from routilux._core.status cimport WORKER_STOPPED
 from routilux._core.platform cimport (
     WAIT_ALL,
@@ -63,6 +63,11 @@ from routilux._core.job import JobError, JobStatus
 logger = logging.getLogger("routilux")
 
 cdef list STATUS = list(JobStatus)      # in the order of the enum JobState
+# What a call of a runtime says in a fork's child.
+FORKED = (
+    "Runtime belongs to the parent of this process, where its threads are: make another"
+    " Runtime after the fork"
+)
 cdef int64_t LAST_NS = 0x7fffffffffffffff
 
 
@@ -147,6 +152,8 @@ cdef class Control(Pause):
         cdef Ledger ledger = self.ledger
         cdef waiters_t* waiters = &ledger.all_waiters if job is None else &ledger.job_waiters
         cdef bint quiet
+        if self.forked:
+            raise RuntimeError(FORKED)
         waiter_init(&waiter, kind, <void*>job)
         waiter.pulse = &self.beats
         try:
@@ -198,6 +205,7 @@ cdef class Control(Pause):
 
     def orphan(self):
         """This is a fork's child: the threads are gone, so nothing can run any more."""
+        self.forked = True
         rlx_store(&self.phase, ENGINE_CLOSED)
         self.newest.clear()
         self.epoch += 1
@@ -266,6 +274,8 @@ cdef class Control(Pause):
             "beats": self.beats,
             "room_waiters": self.ledger.room_waiters.head != NULL,
             "next_timer": self.clock.next_ns,
+            "deadlines": self.n_deadlines,
+            "stuck": self.n_stuck,
         }
 
     def counts(self):
@@ -327,16 +337,6 @@ cdef class Control(Pause):
         if rlx_load(&self.ledger.admitted) == 0:
             self.quiet()
         return first
-
-    def cancel_all(self, text, bint begun=True):
-        """Cancel every job that is not finished; only those not begun if not `begun`."""
-        cdef JobContext job
-        found = {}
-        for job in self.live_jobs():
-            if job.ident.worker is not None and (begun or rlx_look(&job.state) == JOB_PENDING):
-                found.setdefault(job.ident.worker, []).append(job)
-        for worker, jobs in found.items():
-            self.cancel_many(worker, jobs, [text] * len(jobs))
 
     def drop_timers(self):
         cdef timer_t timer

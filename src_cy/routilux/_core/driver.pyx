@@ -35,7 +35,7 @@ from routilux._core.breadth cimport weigh
 from routilux._core.engine cimport pump_t
 from routilux._core.worker cimport WorkerCore
 from routilux._core.frame cimport set_context
-from routilux._core.pump cimport QUANTUM, finish_async, pump_task, serve
+from routilux._core.pump cimport QUANTUM, TAIL_EVERY, finish_async, pump_task, serve
 
 logger = logging.getLogger("routilux")
 
@@ -55,13 +55,19 @@ cdef class ThreadDriver(Driver):
         submit: the ``submit`` of a ``concurrent.futures.ThreadPoolExecutor``.
         spawner: ``spawner(coroutine, activation, callback)`` starts a coroutine on an
             event loop and calls ``callback(error or None)`` there when it ended.
+        canceller: ``canceller(activation)`` cancels it.
+        spare: ``spare(pump)`` runs a pump on a thread that is not the pool's.
+        patience: seconds that nothing may begin until the log says so; 0: any.
     """
 
-    def __cinit__(self, Engine engine, submit, spawner):
+    def __cinit__(self, Engine engine, submit, spawner, canceller, spare, double patience):
         self.engine = engine
         self.clock = engine.clock
         self.submit = submit
         self.spawner = spawner
+        self.canceller = canceller
+        self.spare = spare
+        self.stall = Stall(patience)
         self.bell = PyThread_allocate_lock()
         if self.bell == NULL:
             raise MemoryError()
@@ -76,7 +82,11 @@ cdef class ThreadDriver(Driver):
         return False
 
     cdef int start_pump(self) except -1:
-        self.submit(self.pump)
+        cdef int64_t stuck = rlx_load(&self.engine.n_stuck)
+        if stuck and rlx_load(&self.engine.n_pumps) + stuck > self.engine.pool_size:
+            self.spare(self.pump)       # no thread of the pool is left for it
+        else:
+            self.submit(self.pump)
         return 0
 
     def pump(self):
@@ -97,6 +107,10 @@ cdef class ThreadDriver(Driver):
 
     cdef int spawn(self, Activation activation) except -1:
         self.spawner(activation.coroutine, activation, AsyncEnd(activation))
+        return 0
+
+    cdef int cancel(self, Activation activation) except -1:
+        self.canceller(activation)
         return 0
 
     def keep(self):
@@ -223,6 +237,8 @@ cdef class ThreadDriver(Driver):
             engine.add_pumps(awake if awake > 1 else 1)
         if waited_ns > 0 and 0 < awake < engine.pool_size:
             self.check_starved(waited_ns)
+        if waited_ns > 0:
+            self.stall.look(engine)
         return 0
 
     cdef int check_starved(self, int64_t waited_ns) except -1:
@@ -252,12 +268,14 @@ cdef cell_t* starved_cell(Engine engine, WorkerCore worker, int64_t waited_ns) n
     cdef cell_t* starved = NULL
     cdef cell_t* cell
     cdef pump_t* pump
+    cdef int64_t stuck
     rlx_lock(&engine.lock)
     pump = engine.pumps
     while pump != NULL:
         cell = <cell_t*>rlx_load_ptr(&pump.cell)
+        stuck = rlx_load(&pump.stuck)
         pump = pump.next
-        if cell < worker.cells or cell >= worker.cells + worker.n_cells:
+        if stuck or cell < worker.cells or cell >= worker.cells + worker.n_cells:
             continue
         if cell.limit == 1 and cell.total > 0 and not cell.warned:
             cell.n_blocked_ns += waited_ns
@@ -287,12 +305,17 @@ cdef class AsyncEnd:
 cdef class InlineDriver(Driver):
     """Runs a core on the threads that wait: no thread of its own, but for coroutines."""
 
-    def __cinit__(self, Engine engine, spawner):
+    def __cinit__(self, Engine engine, spawner, canceller):
         self.engine = engine
         self.spawner = spawner
+        self.canceller = canceller
 
     cdef int spawn(self, Activation activation) except -1:
         self.spawner(activation.coroutine, activation, AsyncEnd(activation))
+        return 0
+
+    cdef int cancel(self, Activation activation) except -1:
+        self.canceller(activation)
         return 0
 
     cdef int nudge(self) except -1:
@@ -328,7 +351,7 @@ cdef class InlineDriver(Driver):
                     worker = self.engine.pop_runq()
                     rlx_unlock(&self.engine.lock)
                 if worker is not None:
-                    serve(self.engine, worker, NULL, QUANTUM)
+                    serve(self.engine, worker, NULL, self.quantum())
                     worker = None
                     set_context(NULL)
                     rlx_lock(lock)
@@ -343,6 +366,13 @@ cdef class InlineDriver(Driver):
         except BaseException:
             waiter_leave(waiters, waiter, lock)
             raise
+
+    cdef int quantum(self) noexcept:
+        # One at a time while a timer is armed, or it would fire when all is done.
+        if rlx_load(&self.engine.clock.next_ns) < 0:
+            return QUANTUM
+        self.turns += 1
+        return -1 if self.turns % TAIL_EVERY == 0 else 1
 
     cdef bint nap(self, sleeper_t* sleeper, int64_t deadline) except -1:
         # Nothing is ready: sleeps until a wake (True), a timer or the deadline.

@@ -8,20 +8,20 @@ from routilux._core.platform cimport PyThread_type_lock, rlx_lock_t, waiter_t, w
 from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.routine cimport cell_t
 from routilux._core.breadth cimport breadth_t
-from routilux._core.timer cimport Clock
+from routilux._core.timer cimport Clock, timer_t
 from routilux._core.worker cimport Activation, WorkerCore
 
 # One pump task, on the stack of the thread that runs it. Guarded by the engine's lock
 # unless said otherwise.
 ctypedef struct pump_t:
-    pump_t* next             # list of all pumps
-    pump_t* prev
+    pump_t *next, *prev      # list of all pumps
     pump_t* next_parked      # list of sleeping pumps, the last one first
     PyThread_type_lock bell  # rung by who takes it off that list
     bint parked              # sleeping in that list
     cell_t* cell             # what it runs; atomic: for the keeper, who looks at it
     void* here               # here_t of its thread; set once
-    unsigned long thread     # its id; set once
+    unsigned long thread     # that it runs on; set once
+    int64_t stuck            # what it runs was given up: another pump makes up for it; atomic
 
 # What acts for the core. The base class does nothing: all is done by who waits.
 cdef class Driver:
@@ -36,6 +36,7 @@ cdef class Driver:
     ) except -1
     # Runs a coroutine; Activation.finish_async is called when it ended.
     cdef int spawn(self, Activation activation) except -1
+    cdef int cancel(self, Activation activation) except -1   # what was spawned
     # Work is done while somebody waits, on his thread.
     cdef bint is_inline(self) noexcept
 
@@ -49,12 +50,12 @@ cdef class Engine:
     cdef readonly bint metered       # enable_monitoring; set once
     cdef int64_t phase               # EnginePhase; also read without lock
     cdef int64_t linger_us           # how long an idle pump stays; set once
-    cdef PyObject* runq_head         # workers that may have ready work; owned references
-    cdef PyObject* runq_tail
+    cdef PyObject *runq_head, *runq_tail     # workers that may have ready work; owned
     cdef int64_t runq_len            # also read without lock
     cdef pump_t* pumps               # all pumps
     cdef pump_t* parked              # those that sleep
     cdef int64_t n_pumps             # started and not yet ended, those to come included
+    cdef int64_t n_stuck             # those that are stuck; not counted in n_pumps
     cdef int64_t n_parked            # also read without lock
     cdef int64_t keeper_asleep       # the driver's keeper sleeps without a tick
     cdef int64_t keeper_rung         # its bell rang, and it has not looked yet
@@ -72,17 +73,16 @@ cdef class Engine:
     cdef int join(self, pump_t* pump) except -1
     cdef bint hand_over(self, pump_t* pump) except -1
     cdef int leave(self, pump_t* pump) except -1
-    # Retries of ended jobs are due now; Quiet does it.
-    cdef int hurry(self) except -1
+    cdef int hurry(self) except -1           # retries of ended jobs are due now; Quiet
     cdef int fire(self) except -1
+    cdef int late(self, timer_t* timer) except -1        # Overtime does it
     cdef pump_t* unpark(self) noexcept nogil
     cdef bint add_pumps(self, int64_t count) except -1
     cdef bint give_up(self, pump_t* pump) noexcept
     cdef void unlink(self, pump_t* pump) noexcept nogil
     cdef int launch(self) except -1
     cdef int offer_room(self) except -1
-    # Nothing moves and somebody waits; Quiet does something about it.
-    cdef int quiet(self) except -1
+    cdef int quiet(self) except -1           # nothing moves and somebody waits; Quiet
 
 cdef inline void zero(effects_t* fx) noexcept nogil:
     fx.done = NULL

@@ -10,11 +10,12 @@ pump that took it off the queue has yet to look at it under the worker's lock.
 
 import logging
 
-from routilux._core.status cimport ENGINE_CLOSED, TIMER_RETRY
+from routilux._core.status cimport ENGINE_CLOSED, TIMER_RETRY, TIMER_TIMEOUT
 from routilux._core.platform cimport (
     PyThread_acquire_lock_timed,
     PyThread_allocate_lock,
     PyThread_free_lock,
+    PyThread_get_thread_ident,
     PyThread_release_lock,
     bell_wait,
     rlx_add,
@@ -31,7 +32,6 @@ from routilux._core.platform cimport (
 )
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport sweep
-from routilux._core.timer cimport timer_t
 from routilux._core.settle cimport wake_if_blocked
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
 from routilux._core.breadth cimport breadth_init, linger_busily
@@ -53,6 +53,9 @@ cdef class Driver:
 
     cdef int spawn(self, Activation activation) except -1:
         raise NotImplementedError
+
+    cdef int cancel(self, Activation activation) except -1:
+        return 0
 
     cdef bint is_inline(self) noexcept:
         return True
@@ -292,6 +295,7 @@ cdef class Engine:
         if pump.bell == NULL:
             raise MemoryError()
         PyThread_acquire_lock_timed(pump.bell, 0, 0)
+        pump.thread = PyThread_get_thread_ident()
         rlx_lock(&self.lock)
         pump.prev = NULL
         pump.next = self.pumps
@@ -309,17 +313,18 @@ cdef class Engine:
             self.pumps = pump.next
         if pump.next != NULL:
             pump.next.prev = pump.prev
-        rlx_add(&self.n_pumps, -1)
+        rlx_add(&self.n_stuck if pump.stuck else &self.n_pumps, -1)
 
     cdef bint hand_over(self, pump_t* pump) except -1:
         # On a shared pool a busy runtime gives its thread back between two workers, to
         # the end of the pool's queue. True: the pump ends.
+        # So does one that was stuck.
         cdef bint goes_on
-        if self.linger_us:
+        if self.linger_us and not rlx_load(&pump.stuck):
             return False
         rlx_lock(&self.lock)
         self.unlink(pump)
-        goes_on = self.runq_head != NULL
+        goes_on = self.runq_head != NULL and self.n_pumps < self.pool_size
         if goes_on:
             rlx_add(&self.n_pumps, 1)
         rlx_unlock(&self.lock)
@@ -352,6 +357,9 @@ cdef class Engine:
     cdef int hurry(self) except -1:
         return 0                # see quiet.pyx
 
+    cdef int late(self, timer_t* timer) except -1:
+        return 0                # see overtime.pyx
+
     cdef int fire(self) except -1:
         # Hands on what is due. Called by the driver when the clock passed next_ns.
         cdef timer_t timer
@@ -360,6 +368,9 @@ cdef class Engine:
         cdef cell_t* cell
         cdef int64_t now = self.clock.now()     # once: what is armed meanwhile can wait
         while self.clock.pop_due(now, &timer):
+            if timer.kind >= TIMER_TIMEOUT:
+                self.late(&timer)
+                continue
             worker = <WorkerCore>timer.worker
             cell = <cell_t*>timer.cell
             zero(&fx)

@@ -27,18 +27,20 @@ from routilux._core.platform cimport (
     rlx_incref,
     rlx_load,
     rlx_lock,
+    rlx_look,
     rlx_show,
     rlx_unlock,
 )
-from routilux._core.job cimport JobContext
+from routilux._core.job cimport JobContext, new_job
 from routilux._core.ledger cimport reserve
 from routilux._core.block cimport shown_of
-from routilux._core.routine cimport Node, cell_t
+from routilux._core.routine cimport Node, Plan, cell_t
 from routilux._core.portion cimport refuses
 from routilux._core.slot cimport slot_grow, slot_has_room
 from routilux._core.frame cimport current_frame
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
 from routilux._core.engine cimport is_idle, zero
+from routilux._core.letter cimport set_enter_letter
 from routilux._core.route cimport deliver, slot_full
 from routilux._core.place cimport await_place, await_slot
 
@@ -50,7 +52,9 @@ logger = logging.getLogger("routilux")
 
 cdef frame_t* frame_in(Control core) noexcept:
     cdef frame_t* frame = current_frame()
-    if frame != NULL and (<WorkerCore>frame.worker).engine is not core:
+    if frame != NULL and (
+        (<WorkerCore>frame.worker).engine is not core or rlx_look(<int*>&frame.gone)
+    ):
         return NULL
     return frame
 
@@ -194,6 +198,45 @@ cdef int try_enter(
         job.own.link = fx.done
         fx.done = &job.own
     return ENTERED
+
+
+cdef int enter_letter(WorkerCore worker, object letter) except -1:
+    # A dead letter never waits: whoever sends it has a failure to settle.
+    cdef Control core = worker.engine
+    cdef Plan plan = worker.plan
+    cdef slot_t* slot = worker.slot_of(plan.letter_cell, plan.letter_slot)
+    cdef JobContext job = new_job(worker.ident, None)
+    cdef bint vetoed = False
+    cdef frame_t frame          # it enters while a shutdown finishes jobs, as from logic
+    cdef effects_t fx
+    cdef int result
+    job.letter = True
+    reserve(core.ledger)
+    if rlx_load(&HOOKED):
+        vetoed = is_vetoed(worker, slot, letter, job, False)
+    zero(&fx)
+    rlx_lock(&worker.lock)
+    result = try_enter(
+        core,
+        worker,
+        slot,
+        <PyObject*>letter,
+        job,
+        True,
+        slot.overflow == OVERFLOW_BLOCK,
+        vetoed,
+        &frame,
+        &fx,
+    )
+    worker.n_dropped += result != ENTERED
+    rlx_unlock(&worker.lock)
+    core.apply(worker, &fx)
+    if result != ENTERED:
+        refuse(worker, slot, job, result)
+    return 0
+
+
+set_enter_letter(enter_letter)
 
 
 cdef int make_room(

@@ -8,6 +8,10 @@ lock is held; what it raises itself becomes part of the text.
 import traceback
 from datetime import datetime, timezone
 
+from routilux.errors import ActivationTimeout, DeadlineExceeded
+
+cdef dict CAUSES = {cls.__name__: cls for cls in (ActivationTimeout, DeadlineExceeded)}
+
 
 class JobError(str):
     """Why a job failed or was cancelled: ``"ValueError: bad input"`` and its parts.
@@ -44,6 +48,12 @@ cdef object error_of(BaseException error, str routine_id):
     except BaseException:
         text = ""
     return JobError(type(error).__name__, message, text, routine_id)
+
+
+cdef object cause_of(object error):
+    # The exception that nobody raised, for those who ask for a result.
+    cls = CAUSES.get(getattr(error, "type", None))
+    return None if cls is None else cls(error.message)
 
 
 cdef object failure_of(object error, str routine_id):

@@ -19,6 +19,8 @@ ctypedef struct frame_t:
     int left                 # of the pump's quantum, this one counted; 0: it only helps
     int until_tail           # then the oldest ready cell goes first; this one counted
     bint nests               # counted in worker.nested: `up` is suspended below it
+    bint gone                # its activation was given up: nothing of it counts any more
+    frame_t* over            # what nests on it, or NULL; these three under the worker's lock
 
 # What a thread knows of itself; thread-local, so nobody else reads or writes it.
 ctypedef struct here_t:

@@ -10,7 +10,7 @@ job travels down its chain: setting it costs 40 to 120 ns, reading it 4.
 from cpython.contextvars cimport PyContextVar_Get, PyContextVar_New, PyContextVar_Set
 from cpython.ref cimport Py_DECREF
 
-from routilux._core.platform cimport rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_lock, rlx_look, rlx_show, rlx_unlock
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, jobs_of, newest_job
 from routilux._core.worker cimport Activation, worker_of
@@ -99,11 +99,13 @@ cdef int depth_of(frame_t* frame) noexcept nogil:
 
 
 cdef void unnest(frame_t* frame) noexcept nogil:
-    if not frame.nests:
+    if not rlx_look(<int*>&frame.nests):
         return
-    frame.nests = False
     rlx_lock(&(<WorkerCore>frame.worker).lock)
-    (<WorkerCore>frame.worker).nested = (<WorkerCore>frame.worker).nested - 1
+    if frame.nests:             # else overtime gave up what it nests on
+        rlx_show(<int*>&frame.nests, False)
+        frame.up.over = NULL
+        (<WorkerCore>frame.worker).nested = (<WorkerCore>frame.worker).nested - 1
     rlx_unlock(&(<WorkerCore>frame.worker).lock)
 
 

@@ -7,12 +7,13 @@ here; whatever it raises, BaseException included, judge makes an outcome of it.
 
 from cpython.object cimport PyObject
 
-from routilux._core.status cimport FLUSH_NONE, OUTCOME_OK
+from routilux._core.status cimport FLUSH_NONE, OUTCOME_ASIDE, OUTCOME_OK
 from routilux._core.group cimport newest_job
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.platform cimport rlx_load, rlx_xdecref
 from routilux._core.frame cimport holds, set_context, set_frame, unnest
 from routilux._core.hooks cimport HOOKED, ask_hook
+from routilux._core.overtime cimport Watch, watch_begin, watch_end
 from routilux._core.window cimport assemble__typed, is_whole, recycle__typed, refill__typed
 from routilux._core.ask cimport ask, cause_of, form_group, give
 from routilux._core.call cimport call
@@ -80,6 +81,7 @@ cdef str IMMEDIATE = "immediate"
 
 cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal) except -1:
     cdef Node node = <Node>act.cell.node
+    cdef Watch watch = None
     cdef int outcome
     if (
         act.cell.shell != NULL
@@ -112,6 +114,8 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
     set_context(act.owner.obj)
     if rlx_load(&HOOKED) and not start__hooked(worker, act, node):
         return OUTCOME_OK
+    if act.cell.watches != NULL:
+        watch = watch_begin(worker, act, frame)
     set_frame(frame)
     try:
         if node.form:
@@ -126,15 +130,19 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
         unnest(frame)
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             fatal.append(error)
+        if watch is not None and not watch_end(watch):
+            return OUTCOME_ASIDE
         outcome = judge(worker, act, error)
     else:
         set_frame(frame.up)
         unnest(frame)       # before a coroutine may end on another thread
         if result is not None and (node.form or type(result) is CoroutineType):
-            return run_coroutine(worker, act, result)
+            return run_coroutine(worker, act, result, watch)
+        if watch is not None and not watch_end(watch):
+            return OUTCOME_ASIDE
         outcome = OUTCOME_OK
-        if not node.form:
-            recycle(act, node)
+        if not node.form and watch is None:
+            recycle(act, node)      # what a timeout has given up may be in use
         if rlx_load(&HOOKED):
             end__hooked(worker, act, node, "completed", None)
     return outcome
@@ -196,7 +204,7 @@ cdef int ended__unusual(
             value = <object>result
             rlx_xdecref(result)
             if type(value) is CoroutineType:
-                return run_coroutine(worker, act, value)
+                return run_coroutine(worker, act, value, None)
             recycle(act, node)
             return OUTCOME_OK
         try:

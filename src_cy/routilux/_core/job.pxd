@@ -41,6 +41,7 @@ cdef class JobContext:
     cdef int state                   # JobState
     cdef bint ended                  # waiters were told; no item of it is left
     cdef bint has_waiters            # somebody sleeps until it ends
+    cdef bint letter                 # it is for a dead letter; set once
     cdef int64_t created             # wall clock ns; 0 when it did not happen yet
     cdef int64_t started
     cdef int64_t completed

@@ -20,7 +20,7 @@ from routilux._core.platform cimport (
     rlx_look,
     rlx_unlock,
 )
-from routilux._core.failure cimport moment
+from routilux._core.failure cimport cause_of, moment
 
 # The one rule of HOUSE that is bent here: the errors are defined once, in a module of
 # the Python layer that imports nothing, because users catch them by that name.
@@ -280,7 +280,7 @@ cdef class JobContext:
                 f"job {self.job_id!r} of flow {self.flow_id!r} failed: {self.error}",
                 job_id=self.job_id,
                 error=self.error,
-            )
+            ) from cause_of(self.error)
         if self.state == JOB_CANCELLED:
             raise JobCancelledError(
                 f"job {self.job_id!r} of flow {self.flow_id!r} was cancelled"

@@ -32,9 +32,11 @@ from routilux._core.failure cimport error_of
 from routilux._core.group cimport is_dead, newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
-from routilux._core.settle cimport fail
+from routilux._core.settle cimport clear, fail
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
 from routilux._core.engine cimport Engine, zero
+from routilux._core.letter cimport letters_of, send_letters
+from routilux._core.overtime cimport watch_coroutine, watch_end
 from routilux._core.ask cimport claim_all
 
 logger = logging.getLogger("routilux")
@@ -96,7 +98,9 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     cdef effects_t fx
     cdef Py_ssize_t i
     cdef Node node = <Node>act.cell.node
+    cdef list letters
     reason = error_of(error, node.routine_id)
+    letters = letters_of(worker, act)
     zero(&fx)
     rlx_lock(&worker.lock)
     act.asks = act.cell.asking = False
@@ -113,6 +117,8 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     (<Engine>worker.engine).apply(worker, &fx)
     if rlx_load(&worker.timers) and act.owner != NULL and act.owner.open > act.held:
         (<Engine>worker.engine).hurry()     # retries of the same job need not wait
+    if letters is not None:
+        send_letters(worker, node, letters, reason)
     job_id = "" if act.owner == NULL else newest_job(act.owner).job_id
     log_safely(worker._note_failure, (node.routine_id, job_id, reason))
     if first:
@@ -234,13 +240,25 @@ cdef int wait_to_retry(WorkerCore worker, activation_t* act, double delay) excep
     return OUTCOME_ASIDE
 
 
-cdef int run_coroutine(WorkerCore worker, activation_t* act, object coroutine) except -1:
-    cdef Activation activation = set_aside(worker, act)
+cdef int run_coroutine(
+    WorkerCore worker, activation_t* act, object coroutine, Watch watch
+) except -1:
+    cdef Activation activation
+    if watch is None:
+        activation = set_aside(worker, act)
+    else:
+        activation = watch_coroutine(watch)
+        if activation is None:
+            coroutine.close()           # it took too long to begin
+            return OUTCOME_ASIDE
     activation.coroutine = coroutine
     try:
         (<Engine>worker.engine).driver.spawn(activation)
     except BaseException as error:
         coroutine.close()
+        if watch is not None and not watch_end(watch):
+            clear(&activation.c)
+            return OUTCOME_ASIDE
         act[0] = activation.c
         memset(&activation.c, 0, sizeof(activation_t))
         return fail_all(worker, act, error)

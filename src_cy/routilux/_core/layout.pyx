@@ -6,6 +6,7 @@ MemoryError leaves a worker that was never started, which frees what it has.
 """
 
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc
 
 from routilux._core.status cimport (
@@ -25,6 +26,7 @@ from routilux._core.ring cimport slot_t
 from routilux._core.slot cimport Slot
 from routilux._core.lane cimport lanes_new
 from routilux._core.routine cimport Node, cell_t, event_t, meter_t
+from routilux._core.timer cimport watches_t
 
 from routilux._core.slot import OVERFLOW_RULES
 
@@ -53,7 +55,7 @@ cdef int lay_out(
     worker.events = <event_t*>calloc(plan.n_events + 1, sizeof(event_t))
     worker.targets = <slot_t**>calloc(len(plan.edges) + 1, sizeof(slot_t*))
     if not (worker.cells and worker.slots and worker.events and worker.targets) or (
-        clock.reserve(len(plan.nodes)) < 0
+        clock.reserve(len(plan.nodes) + n_timed(plan)) < 0
     ):
         raise MemoryError("no memory for the queues of a worker")
     worker.n_cells = len(plan.nodes)
@@ -65,6 +67,10 @@ cdef int lay_out(
         worker.created = worker.started
     worker.phase = WORKER_RUNNING
     return 0
+
+
+cdef Py_ssize_t n_timed(Plan plan) except -1:
+    return sum([(<Node>node).timeout is not None for node in plan.nodes])
 
 
 cdef int build_cells(WorkerCore worker, int pool_size, bint metered) except -1:
@@ -92,6 +98,11 @@ cdef int build_cells(WorkerCore worker, int pool_size, bint metered) except -1:
             cell.meter = <meter_t*>calloc(1, sizeof(meter_t))
             if cell.meter == NULL:
                 raise MemoryError("no memory for the meters of a worker")
+        if node.timeout is not None:
+            cell.watches = calloc(1, sizeof(watches_t))
+            if cell.watches == NULL:
+                raise MemoryError("no memory for the timeout of a routine")
+            (<watches_t*>cell.watches).timeout_ns = <int64_t>(node.timeout * 1e9)
         for definition in node.slots:
             slot.bound = definition.max_queue_length
             slot.overflow = OVERFLOW_RULES.index(definition.overflow)
@@ -119,6 +130,7 @@ cdef int build_cells(WorkerCore worker, int pool_size, bint metered) except -1:
             and not node.is_async
             and not cell.stamping
             and cell.n_typed == 0
+            and cell.watches == NULL
         )
         event += cell.n_events
     return 0

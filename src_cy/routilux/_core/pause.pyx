@@ -29,7 +29,7 @@ from routilux._core.hooks cimport call_hook
 from routilux._core.engine cimport zero
 
 
-cdef class Pause(Quiet):
+cdef class Pause(Deadline):
     """The engine, and how its workers are held still or stopped."""
 
     def pause(self, WorkerCore worker):

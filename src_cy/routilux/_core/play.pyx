@@ -97,7 +97,8 @@ cdef class Player(Driver):
         frame.up = NULL             # what lies below belongs to another thread
         frame.anchor = NULL
         frame.worker = <PyObject*>worker
-        frame.nests = False
+        frame.nests = frame.gone = False
+        frame.over = NULL
         frame.place = NULL
         frame.left = frame.until_tail = STRAIGHT_ON if straight else 0
         try:
@@ -231,6 +232,11 @@ cdef class Player(Driver):
         except BaseException:
             del self.coroutines[activation]
             raise
+        return 0
+
+    cdef int cancel(self, Activation activation) except -1:
+        if self.loop is not None:
+            self.loop.cancel(activation)
         return 0
 
     def time_ns(self):

@@ -18,11 +18,13 @@ from routilux._core.platform cimport (
 from routilux._core.job cimport new_job
 from routilux._core.routine cimport Node
 from routilux._core.slot cimport slot_has_room
+from routilux._core.deadline cimport deadline_in
 from routilux._core.portion cimport block_for
 from routilux._core.route cimport slot_full
 from routilux._core.room cimport bell_for_place, bell_for_slot
 from routilux._core.entry cimport deadline_from, enter
 
+from routilux._core.control import FORKED
 from routilux.errors import WorkerNotRunningError, name_hint
 
 cdef object MISSING = object()
@@ -124,6 +126,7 @@ cdef class RuntimeCore:
         *,
         block=True,
         timeout=None,
+        deadline=None,
         flow_name=None,
         routine_name=None,
         slot_name=None,
@@ -148,6 +151,9 @@ cdef class RuntimeCore:
             metadata: dict, copied into the job.
             block: False raises instead of waiting.
             timeout: seconds to wait at most; None waits without a limit.
+            deadline: seconds within which the job has to be finished, counted from when
+                it is accepted; after that it fails, and what is queued of it is dropped.
+                Of several posts to one job the earliest deadline counts.
 
         Returns:
             The tuple ``(worker_state, job)`` as a :class:`PostResult`, which also
@@ -173,6 +179,7 @@ cdef class RuntimeCore:
             slot = slot_name
         if data is MISSING:
             raise TypeError("post() needs data; give None to post None")
+        lifetime = deadline_in(deadline)
         worker = self.worker_for(flow_id, worker_id)
         where = self.slot_for(worker, routine_id, slot)
         if where.typed != NULL:
@@ -183,9 +190,12 @@ cdef class RuntimeCore:
             job = new_job(worker.ident, None)
         if worker_id is None and type(flow_id) is str and where.typed == NULL:
             self.remember_way(flow_id, routine_id, slot, worker, where)
-        return post_item(
+        result = post_item(
             self, worker, where, data, job, deadline_from(self.core, timeout) if block else 0
         )
+        if lifetime is not None:
+            self.core.limit_job(job, lifetime)
+        return result
 
     cdef int remember_way(
         self, flow, routine, slot, WorkerCore worker, slot_t* where
@@ -254,6 +264,8 @@ cdef class RuntimeCore:
         if rlx_load(&core.phase) == ENGINE_CLOSED or (
             rlx_load(&core.phase) != ENGINE_OPEN and not core.is_inside()
         ):
+            if core.forked:
+                raise RuntimeError(FORKED)
             raise RuntimeError("Runtime is shut down: it takes no more jobs")
         flow = self._resolve(flow)
         if worker_id is None:
@@ -297,7 +309,7 @@ cdef class RuntimeCore:
 _POST = RuntimeCore.post
 _POST_DOC = b"""post($self, /, flow_id=None, routine_id=None, slot=None, data=...,\
  worker_id=None, job_id=None, metadata=None, *, block=True, timeout=None,\
- flow_name=None, routine_name=None, slot_name=None)
+ deadline=None, flow_name=None, routine_name=None, slot_name=None)
 --
 
 """ + _POST.__doc__.partition("\n")[2].encode()

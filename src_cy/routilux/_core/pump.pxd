@@ -8,7 +8,8 @@ cdef enum:
     TAIL_EVERY = 61          # every so many, the oldest ready cell goes first
 
 # Serves a worker until it has no ready work or the quantum is used up; returns the
-# number of activations. `pump` is NULL on a thread that serves while it waits.
+# number of activations. `pump` is NULL on a thread that serves while it waits. With a
+# negative quantum the oldest ready cell goes first.
 cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) except -1
 
 # A pump task, from its start to its end.

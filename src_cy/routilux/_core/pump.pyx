@@ -46,6 +46,7 @@ from routilux._core.frame cimport (
 )
 from routilux._core.hooks cimport HOOKED, log_safely
 from routilux._core.engine cimport is_idle, zero
+from routilux._core.overtime cimport Watch, watch_end
 from routilux._core.route cimport helpable, set_help
 from routilux._core.judge cimport end__hooked, judge
 from routilux._core.invoke cimport invoke_safely, invoke_straight
@@ -69,12 +70,13 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
     zero(&fx)
     memset(pair, 0, sizeof(pair))
     frame.up = h.frame
-    frame.nests = False
+    frame.nests = frame.gone = False
+    frame.over = NULL
     frame.place = NULL if pump == NULL else &pump.cell
-    frame.left = quantum
+    frame.left = abs(quantum)
     frame.until_tail = TAIL_EVERY
     rlx_lock(&worker.lock)
-    more = take(worker, act, False, &fx)
+    more = take(worker, act, quantum < 0, &fx)
     if worker.n_ready and not rlx_load(&worker.in_runq):
         fx.runnable = True
     rlx_unlock(&worker.lock)
@@ -119,7 +121,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         following = spare
     if fatal and engine.driver.is_inline():
         raise fatal[0]
-    return quantum - frame.left
+    return abs(quantum) - frame.left
 
 
 cdef inline int64_t begin(
@@ -156,7 +158,8 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
     frame.place = NULL
     frame.left = 0
     frame.worker = <PyObject*>worker
-    frame.nests = frame.up != NULL and frame.up.worker == <PyObject*>worker
+    frame.nests = frame.gone = False
+    frame.over = NULL
     before = None if context_value() == NULL else <object>context_value()
     rlx_lock(&worker.lock)
     while not got:
@@ -165,8 +168,11 @@ cdef int help(WorkerCore worker, cell_t* cell, bint anything) except -1:
         if cell == NULL:
             break
         got = take_ready(worker, cell, &act, &fx)
-    if got and frame.nests:
-        worker.nested += 1
+    if got and frame.up != NULL and frame.up.worker == <PyObject*>worker:
+        if not frame.up.gone:
+            frame.nests = True
+            frame.up.over = &frame
+            worker.nested += 1
     rlx_unlock(&worker.lock)
     engine.apply(worker, &fx)
     if not got:
@@ -224,10 +230,15 @@ cdef int finish_async(Activation activation, object error) except -1:
     cdef activation_t act = activation.c
     cdef effects_t fx
     cdef int outcome = 0
+    cdef bint in_time = activation.watch is None or watch_end(<Watch>activation.watch)
     zero(&fx)
     rlx_lock(&worker.lock)
     memset(&activation.c, 0, sizeof(activation_t))
     rlx_unlock(&worker.lock)
+    activation.watch = None
+    if not in_time:
+        clear(&act)
+        return 0
     if error is not None:
         outcome = judge(worker, &act, error)
     elif rlx_load(&HOOKED):

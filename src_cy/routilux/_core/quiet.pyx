@@ -6,10 +6,17 @@ shutdown, what no policy will ever take is given up, with its slot named. Cancel
 many jobs costs one pass over the queues of a worker, not one for each.
 """
 
-from routilux._core.status cimport FLUSH_ALL, FLUSH_LAST, JOB_CANCELLED, TIMER_RETRY
+from routilux._core.status cimport (
+    FLUSH_ALL,
+    FLUSH_LAST,
+    JOB_CANCELLED,
+    JOB_PENDING,
+    TIMER_RETRY,
+)
 from routilux._core.platform cimport (
     rlx_load,
     rlx_lock,
+    rlx_look,
     rlx_unlock,
     waiter_pick,
 )
@@ -84,18 +91,20 @@ cdef class Quiet(Engine):
         return 0
 
     cdef int cancel_many(self, WorkerCore worker, list jobs, list texts) except -1:
-        # One pass over the queues for all of them.
+        # One pass over the queues for all of them. Returns how many it ended.
         cdef effects_t fx
         cdef JobContext job
         cdef Py_ssize_t i
-        cdef bint any_of_them = False
+        cdef bint any_of_them
+        cdef int n_marked = 0
         cdef list reasons = [JobError("Cancelled", text) for text in texts]
         zero(&fx)
         rlx_lock(&worker.lock)
         for i in range(len(jobs)):
             job = <JobContext>jobs[i]
             if job.own.open > 0:
-                any_of_them |= mark(&job.own, JOB_CANCELLED, reasons[i])
+                n_marked += mark(&job.own, JOB_CANCELLED, reasons[i])
+        any_of_them = n_marked > 0
         if any_of_them:
             purge(worker, &fx)
         while any_of_them and worker.slot_waiters.head != NULL:
@@ -105,7 +114,24 @@ cdef class Quiet(Engine):
         if any_of_them:
             self.hurry()
             self.offer_room()
-        return 0
+        return n_marked
+
+    def cancel_all(self, text, bint begun=True, flow_id=None):
+        """Cancel every job that is not finished, and return how many that are.
+
+        Only those not begun if not `begun`; only those of a flow if it is named.
+        """
+        cdef JobContext job
+        cdef int n = 0
+        found = {}
+        for job in self.ledger.live_jobs():
+            if flow_id is not None and job.ident.flow_id != flow_id:
+                continue
+            if job.ident.worker is not None and (begun or rlx_look(&job.state) == JOB_PENDING):
+                found.setdefault(job.ident.worker, []).append(job)
+        for worker, jobs in found.items():
+            n += self.cancel_many(worker, jobs, [text] * len(jobs))
+        return n
 
     cdef bint end_for(self, JobContext job, int state, reason) except -1:
         cdef WorkerCore worker = worker_of(job.ident)

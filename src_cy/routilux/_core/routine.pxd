@@ -17,10 +17,7 @@ ctypedef struct event_t:
 
 # Counters of a cell, allocated only with enable_monitoring. Guarded by the worker's lock.
 ctypedef struct meter_t:
-    int64_t activations, failures
-    int64_t retries
-    int64_t items_in
-    int64_t busy_ns
+    int64_t activations, failures, retries, items_in, busy_ns
     int64_t histogram[64]    # bucket i: 2**i <= ns < 2**(i+1)
 
 # One routine in one worker. Guarded by the worker's lock unless said otherwise.
@@ -58,6 +55,7 @@ ctypedef struct cell_t:
     PyObject* shell_list     # the list in it; borrowed
     PyObject* message        # a policy message, likewise
     meter_t* meter           # NULL without monitoring
+    void* watches            # watches_t of timer.pxd; NULL: no timeout; set once
     int64_t n_blocked_ns     # keeper only: time seen blocking while threads idled
 
 # A routine as the plan froze it; shared by all workers, read-only.
@@ -84,6 +82,7 @@ cdef class Node:
     cdef readonly dict slot_index, event_index       # name -> index
     cdef readonly object concurrency     # activations at a time; None: the pool's size
     cdef readonly object key             # a field's name or a callable; None: no key
+    cdef readonly object timeout         # seconds that an activation may last; None
     cdef bint by_slot                    # logic takes one list a slot, then keywords
     cdef tuple keywords                  # of "policy_message", "worker_state": wanted ones
     cdef policy_t template
@@ -97,3 +96,4 @@ cdef class Plan:
     cdef dict by_routine                 # id(routine) -> index
     cdef readonly tuple edges            # (source, event index, target, slot index)
     cdef Py_ssize_t n_slots, n_events    # of all nodes
+    cdef int letter_cell, letter_slot    # where dead letters go; -1: nowhere

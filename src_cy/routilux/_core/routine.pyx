@@ -114,6 +114,7 @@ cdef class Node:
             self.label_at[<int>i] = <PyObject*>label
         self.concurrency = routine._concurrency
         self.key = routine._concurrency_key
+        self.timeout = routine._timeout
         policy_template(self.policy, &self.template)
         if self.key is not None and self.template.kind == POLICY_IMMEDIATE:
             self.template.kind = POLICY_KEYED
@@ -155,9 +156,18 @@ cdef class Plan:
             order of connecting.
         ranks: per routine, its distance from the sources of the flow.
         handlers: per routine, the ErrorHandler in force or None.
+        letters: ``(routine_id, slot name)`` of the dead letters, or None.
     """
 
-    def __init__(self, str flow_id, list routines, list connections, list ranks, list handlers):
+    def __init__(
+        self,
+        str flow_id,
+        list routines,
+        list connections,
+        list ranks,
+        list handlers,
+        letters=None,
+    ):
         self.flow_id = flow_id
         self.nodes = tuple(
             Node(i, routine_id, routine, ranks[i], handlers[i])
@@ -178,5 +188,9 @@ cdef class Plan:
             )
             for source, event, target, slot in connections
         )
+        self.letter_cell = self.letter_slot = -1
+        if letters is not None:
+            self.letter_cell = self.index[letters[0]]
+            self.letter_slot = (<Node>nodes[self.letter_cell]).slot_index[letters[1]]
         self.n_slots = sum(len((<Node>node).slots) for node in nodes)
         self.n_events = sum(len((<Node>node).event_index) for node in nodes)

@@ -73,8 +73,9 @@ cdef int send(
             i += cargo is None or not cargo.step(i)
             continue
         # An activation that goes on holds its job open. Another thread, or a context
-        # that was kept, may come after its end, also while it waited for room.
-        if owner.open == 0:
+        # that was kept, may come after its end, also while it waited for room. What
+        # is emitted for a dead job is dropped, then as before.
+        if owner.open == 0 and not owner.dead:
             rlx_unlock(&worker.lock)
             engine.apply(worker, &fx)
             raise RuntimeError(

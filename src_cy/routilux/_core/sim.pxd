@@ -36,6 +36,7 @@ cdef class SimDriver(Chooser):
     cdef int pause(self, int64_t ns) except -1
     cdef bint nap(self, waiter_t* waiter, int64_t until) except -1
     cdef int raise_trouble(self) except -1
+    cdef int tidy(self) except -1
 
 cdef class SimControl(Control):
     cdef SimDriver sim               # set once

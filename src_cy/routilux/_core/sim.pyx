@@ -35,6 +35,7 @@ from routilux.errors import SimulationError
 logger = logging.getLogger("routilux")
 
 cdef int64_t NAP_NS = 1000000
+cdef int TIDY_STEPS = 1000
 # 2000-01-01 UTC: what the wall clock of a simulation shows when it begins.
 cdef int64_t EPOCH_NS = <int64_t>946684800 * 1000000000
 
@@ -182,6 +183,17 @@ cdef class SimDriver(Chooser):
             self.unclaim()
         return 0
 
+    cdef int tidy(self) except -1:
+        # Coroutines that were given up, and cancelled, may be busy with their `finally`.
+        cdef int left = TIDY_STEPS
+        while left > 0 and self.loop.is_busy():
+            if self.loop.has_ready(self.clock.now()):
+                self.turn()
+            elif not self.advance(-1):
+                break
+            left -= 1
+        return 0
+
     cdef bint claim(self) noexcept:
         cdef unsigned long me = PyThread_get_thread_ident()
         cdef bint got
@@ -244,6 +256,8 @@ cdef class SimControl(Control):
     def close(self):
         """No job lives and none will come: let go of the workers."""
         set_alloc_fails(NULL)
+        if self.sim.runs == NULL and self.sim.loop is not None:
+            self.sim.tidy()
         Control.close(self)
 
     def wait_all(self, timeout):

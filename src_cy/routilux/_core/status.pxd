@@ -65,6 +65,8 @@ cdef enum Outcome:
 cdef enum TimerKind:
     TIMER_CHECK       # a policy's own clock: interval or max_wait
     TIMER_RETRY       # an activation that failed runs again
+    TIMER_TIMEOUT     # the oldest activation of a cell has lasted too long
+    TIMER_DEADLINE    # a job has
 
 cdef enum FlushKind:
     FLUSH_NONE

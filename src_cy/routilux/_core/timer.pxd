@@ -11,15 +11,22 @@ ctypedef struct timer_t:
     int64_t order            # of arming: equal times fire first in, first out
     int kind                 # TimerKind
     PyObject* worker         # WorkerCore; owned
-    void* cell               # cell_t
+    void* cell               # cell_t; TIMER_DEADLINE: the number of a job
     PyObject* activation     # TIMER_RETRY: Activation; owned
+
+# The activations of a cell with a timeout; see overtime.pyx. Guarded by the worker's lock.
+ctypedef struct watches_t:
+    int64_t timeout_ns       # set once
+    PyObject* head           # Watch: due first; borrowed, each unlinks itself
+    PyObject* tail
+    bint timing              # a TIMER_TIMEOUT is pending
 
 cdef class Clock:
     cdef rlx_lock_t lock             # protects the heap; innermost lock
     cdef timer_t* heap               # a binary heap, earliest first
     cdef Py_ssize_t size
     cdef Py_ssize_t cap
-    cdef Py_ssize_t reserved         # places that only TIMER_CHECK may take
+    cdef Py_ssize_t reserved         # places that only TIMER_CHECK and _TIMEOUT may take
     cdef int64_t armed               # timers ever armed
     cdef int64_t next_ns             # when the earliest is due, -1: none; read without lock
     cdef bint is_virtual             # set once: time stands still unless `virtual_ns` moves
@@ -34,7 +41,8 @@ cdef class Clock:
     cdef int arm(
         self, int64_t when, int kind, PyObject* worker, void* cell, PyObject* activation
     ) noexcept nogil
-    # Every cell has one TIMER_CHECK at most: with a place kept for it, arming it can't fail.
+    # Every cell has one TIMER_CHECK at most, and one TIMER_TIMEOUT if it has a timeout:
+    # with a place kept for each, arming it can't fail.
     cdef int reserve(self, Py_ssize_t n) noexcept nogil
     cdef int make_room(self, Py_ssize_t n) noexcept nogil
     # Gives back what was taken out of `heap`, `size` and `cap` to be changed.

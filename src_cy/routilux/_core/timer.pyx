@@ -8,7 +8,7 @@ polls, and a runtime that arms no timer never touches this file again.
 cimport cython
 from libc.stdlib cimport free
 
-from routilux._core.status cimport TIMER_CHECK
+from routilux._core.status cimport TIMER_CHECK, TIMER_TIMEOUT
 from routilux._core.platform cimport (
     alloc_again,
     rlx_lock,
@@ -67,7 +67,9 @@ cdef class Clock:
         cdef timer_t fresh
         cdef int result
         rlx_lock(&self.lock)
-        if self.make_room(1 if kind == TIMER_CHECK else 1 + self.reserved) < 0:
+        if self.make_room(
+            1 if kind == TIMER_CHECK or kind == TIMER_TIMEOUT else 1 + self.reserved
+        ) < 0:
             rlx_unlock(&self.lock)
             return -1
         self.armed += 1

@@ -51,8 +51,7 @@ cdef class WorkerCore:
     cdef slot_t* slots               # of all cells; set once
     cdef event_t* events             # of all cells; set once
     cdef slot_t** targets            # of all events; set once
-    cdef cell_t* ready_head          # next to run
-    cdef cell_t* ready_tail
+    cdef cell_t *ready_head, *ready_tail     # the head is next to run
     cdef Py_ssize_t n_ready
     cdef uint64_t n_taken            # activations started: the tag of the newest
     cdef Py_ssize_t queued           # items in all slots
@@ -98,3 +97,4 @@ cdef class Activation:
     cdef WorkerCore worker           # set once
     cdef PyObject* resumed           # link of the cell's chain; guarded by worker.lock
     cdef readonly object coroutine   # what logic returned, for the event loop; or None
+    cdef object watch                # Watch of a coroutine with a timeout, or None

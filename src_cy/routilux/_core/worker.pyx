@@ -98,6 +98,7 @@ cdef class WorkerCore:
                 if self.cells[i].lanes != NULL:
                     lanes_free(self.cells[i].lanes, self.cells[i].n_slots)
                 free(self.cells[i].meter)
+                free(self.cells[i].watches)
         free(self.cells)
         free(self.slots)
         free(self.events)

@@ -1,0 +1,1 @@
+"""Dead letters; nothing of it is visible to Python."""

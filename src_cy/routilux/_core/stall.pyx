@@ -1,0 +1,121 @@
+"""Stall: says once who holds things up when nothing has begun for some seconds.
+
+Called by the keeper with the looks that it takes anyhow while pumps are at work, so that
+it costs nothing while things move. It takes the engine's lock to see what pumps run, and
+a worker's to see what waits, each for a moment; the text is made without.
+"""
+
+import logging
+import sys
+import threading
+
+from routilux._core.platform cimport (
+    rlx_load,
+    rlx_load_ptr,
+    rlx_lock,
+    rlx_monotonic_ns,
+    rlx_unlock,
+)
+from routilux._core.routine cimport Node, cell_t
+from routilux._core.worker cimport WorkerCore
+from routilux._core.engine cimport pump_t
+from routilux._core.hooks cimport log_safely
+
+logger = logging.getLogger("routilux")
+
+cdef enum:
+    LISTED = 16              # pumps and slots that are named at most
+
+
+cdef class Stall:
+    """Looks whether anything moves.
+
+    Args:
+        patience: seconds until a stall is told; 0: it never is.
+    """
+
+    def __cinit__(self, double patience):
+        self.patience_ns = self.wanted_ns = <int64_t>(patience * 1e9)
+
+    cdef int look(self, Engine engine) except -1:
+        cdef int64_t now = rlx_monotonic_ns(), beats = rlx_load(&engine.beats)
+        if beats != self.beats:
+            # A new one. Where logic is always slow, only what is much slower counts.
+            if self.told and 2 * (self.seen_ns - self.since_ns) > self.wanted_ns:
+                self.wanted_ns = 2 * (self.seen_ns - self.since_ns)
+            self.told = False
+            self.beats = beats
+            self.since_ns = now
+        self.seen_ns = now
+        if self.told or self.patience_ns == 0 or now - self.since_ns < self.wanted_ns:
+            return 0
+        waiting = waiting_in(engine)
+        if waiting:
+            self.told = True
+            log_safely(
+                logger.warning,
+                (
+                    "routilux: nothing has begun for %.0f s; what waits: %s; what runs: %s",
+                    (now - self.since_ns) / 1e9,
+                    "; ".join(waiting),
+                    "; ".join(running_in(engine)) or "nothing",
+                ),
+            )
+        return 0
+
+
+cdef list waiting_in(Engine engine):
+    # Slots with items of workers that are not paused, those of ready routines first.
+    cdef WorkerCore worker
+    cdef cell_t* cell
+    cdef Py_ssize_t size
+    cdef Node node
+    cdef bint ready
+    cdef int i
+    found = []
+    for worker in list(engine.workers.values()):
+        for node in worker.plan.nodes:
+            cell = &worker.cells[node.index]
+            for i in range(cell.n_slots):
+                rlx_lock(&worker.lock)
+                # What a policy said "not yet" to waits for something else.
+                size = cell.slots[i].size + cell.slots[i].laned - cell.slots[i].parked
+                ready = cell.ready
+                if worker.paused or cell.slots[i].inert or not (ready or cell.running):
+                    size = 0
+                rlx_unlock(&worker.lock)
+                if size > 0:
+                    text = f"{node.labels[i]} of flow {worker.ident.flow_id!r} ({size} items)"
+                    found.append((not ready, len(found), text))
+    return [text for _, _, text in sorted(found)[:LISTED]]
+
+
+cdef list running_in(Engine engine):
+    cdef cell_t* cells[LISTED]
+    cdef unsigned long threads[LISTED]
+    cdef WorkerCore worker
+    cdef pump_t* pump
+    cdef Py_ssize_t i, n = 0
+    rlx_lock(&engine.lock)
+    pump = engine.pumps
+    while pump != NULL and n < LISTED:
+        cells[n] = <cell_t*>rlx_load_ptr(&pump.cell)
+        threads[n] = pump.thread
+        n += cells[n] != NULL
+        pump = pump.next
+    rlx_unlock(&engine.lock)
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    frames = sys._current_frames()
+    found = []
+    for i in range(n):
+        what = "logic of a worker that was stopped"
+        for worker in list(engine.workers.values()):
+            if worker.cells <= cells[i] < worker.cells + worker.n_cells:
+                node = <Node>cells[i].node
+                what = f"routine {node.routine_id!r} of flow {worker.ident.flow_id!r}"
+        where = ""
+        frame = frames.get(threads[i])
+        if frame is not None:
+            where = f", at {frame.f_code.co_filename}:{frame.f_lineno}"
+        found.append(f"{what} on thread {names.get(threads[i], threads[i])!r}{where}")
+    return found

@@ -1,0 +1,237 @@
+"""What tears other runtimes down: no memory, no stack, forks, late generators."""
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from routilux import FunctionRoutine, custom_policy, get_current_job
+
+PRELUDE = (Path(__file__).parents[1] / "contract" / "lifecycle_prelude.py").read_text()
+WAIT = 20.0
+
+
+def run_script(script: str) -> str:
+    """Run a program in a process of its own; it has to end by itself and well."""
+    quiet = ["-X", "faulthandler", "-W", "ignore::DeprecationWarning"]  # of os.fork
+    done = subprocess.run(
+        [sys.executable, *quiet, "-c", PRELUDE + textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def outcomes(runtime, flow, *items):
+    runtime.exec(flow)
+    jobs = [runtime.post(flow.flow_id, "work", "input", x)[1] for x in items]
+    assert runtime.wait_until_all_jobs_finished(WAIT)
+    return [(str(job.status), job.error and job.error.type) for job in jobs]
+
+
+def test_logic_that_runs_out_of_memory_fails_its_job_only(runtime, solo):
+    def logic(slot_data, policy_message, worker_state):
+        if slot_data["input"] == ["bad"]:
+            bytearray(1 << 62)
+
+    found = outcomes(runtime, solo(logic), "good", "bad", "good")
+    done = ("completed", None)
+    assert found == [done, ("failed", "MemoryError"), done]
+
+
+def test_logic_that_runs_out_of_stack_fails_its_job_only(runtime, solo):
+    def deeper(n):
+        return deeper(n + 1)
+
+    def logic(slot_data, policy_message, worker_state):
+        if slot_data["input"] == ["bad"]:
+            deeper(0)
+
+    found = outcomes(runtime, solo(logic), "good", "bad", "good")
+    done = ("completed", None)
+    assert found == [done, ("failed", "RecursionError"), done]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("kind", ["logic", "async", "policy", "custom"])
+def test_interrupt_raised_anywhere_fails_its_job_and_the_pool_goes_on(
+    threaded, solo, record, error, kind
+):
+    def fail(*args):
+        raise error
+
+    async def fail_later(slot_data, policy_message, worker_state):
+        raise error
+
+    def logic(slot_data, policy_message, worker_state):
+        fail()
+
+    flow = {
+        "logic": lambda: solo(logic),
+        "async": lambda: solo(fail_later),
+        "policy": lambda: solo(record, policy=lambda slots, worker_state: fail()),
+        "custom": lambda: solo(record, policy=custom_policy(fail)),
+    }[kind]()
+    runtime = threaded(thread_pool_size=1)
+    assert outcomes(runtime, flow, 1, 2) == [("failed", error.__name__)] * 2
+    assert outcomes(runtime, solo(record), 1) == [("completed", None)]
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise SystemExit("not even its text")
+
+    __repr__ = __str__
+
+
+def test_exception_whose_text_raises_fails_its_job(runtime, solo):
+    def logic(slot_data, policy_message, worker_state):
+        raise Unspeakable
+
+    assert outcomes(runtime, solo(logic), 1, 2) == [("failed", "Unspeakable")] * 2
+
+
+def test_generator_stage_is_closed_when_its_job_was_cancelled(threaded, make_flow):
+    closed, begun = threading.Event(), threading.Event()
+    goes_on = threading.Event()
+
+    def numbers(item):
+        try:
+            while True:
+                begun.set()
+                goes_on.wait(WAIT)
+                yield item
+        finally:
+            closed.set()
+
+    flow = make_flow({"work": FunctionRoutine(numbers)})
+    runtime = threaded(thread_pool_size=1)
+    runtime.exec(flow)
+    job = runtime.post(flow.flow_id, "work", "input", 1).job
+    assert begun.wait(WAIT)
+    assert job.cancel()
+    goes_on.set()
+    assert runtime.wait_until_all_jobs_finished(WAIT)
+    assert closed.is_set()
+
+
+def test_generator_that_logic_left_open_may_emit_when_it_is_closed_late(
+    runtime, make_routine, make_flow, record, calls
+):
+    # Its `finally` runs after the end of the job, where an emit is refused.
+    kept, refused = [], []
+
+    def open_ended():
+        try:
+            yield get_current_job()
+        finally:
+            try:
+                routine.emit("output", n=1)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    def logic(slot_data, policy_message, worker_state):
+        kept.append(open_ended())
+        next(kept[-1])
+
+    routine = make_routine(logic, events=("output",))
+    flow = make_flow(
+        {"work": routine, "next": make_routine(record)},
+        ("work", "output", "next", "input"),
+    )
+    assert outcomes(runtime, flow, 1) == [("completed", None)]
+    kept.clear()
+    gc.collect()
+    assert len(refused) == 1
+    assert calls == []
+    assert outcomes(runtime, flow, 2) == [("completed", None)]
+    kept.clear()
+
+
+def test_generator_that_fails_as_it_is_closed_harms_nothing(runtime, make_flow):
+    def numbers(item):
+        try:
+            yield item
+            raise ValueError("in the middle")
+        finally:
+            raise KeyError("in finally")
+
+    flow = make_flow({"work": FunctionRoutine(numbers)})
+    assert outcomes(runtime, flow, 1, 2) == [("failed", "KeyError")] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_child_of_a_fork_gets_a_clear_error_and_the_parent_goes_on():
+    out = run_script("""
+        runtime = started(block)
+        job = post(runtime, 1)
+        assert entered.wait(10)
+        child = os.fork()
+        if child == 0:
+            said = set()
+            for call in (
+                lambda: post(runtime, 2),
+                lambda: runtime.exec(chain(stage(record), name="other")),
+                lambda: job.wait(10),
+                lambda: runtime.wait_until_all_jobs_finished(10),
+            ):
+                try:
+                    call()
+                except RuntimeError as error:
+                    said.add(str(error))
+            runtime.shutdown()
+            os._exit(0 if said == {
+                "Runtime belongs to the parent of this process, where its threads are:"
+                " make another Runtime after the fork"
+            } else 1)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status))
+        gate.set()
+        second = post(runtime, 2)
+        assert runtime.wait_until_all_jobs_finished(10)
+        print(job.status, second.status)
+        runtime.shutdown()
+    """)
+    assert out == "0\ncompleted completed\n"
+
+
+def test_interpreter_exits_while_a_timeout_and_a_deadline_are_pending():
+    out = run_script("""
+        flow = chain(stage(record))
+        flow.routines["a"].set_timeout(3600)
+        runtime = Runtime(thread_pool_size=2)
+        runtime.exec(flow)
+        for n in range(3):
+            runtime.post("flow", "a", "input", n, deadline=3600)
+        import atexit
+        atexit.register(lambda: print(len(ran)))
+    """)
+    assert out == "3\n"
+
+
+def test_logging_handler_that_raises_harms_no_timeout(runtime, solo, linger):
+    import logging
+
+    class Broken(logging.Handler):
+        def emit(self, line):
+            raise SystemExit("from a handler")
+
+    def logic(slot_data, policy_message, worker_state):
+        linger(0.2)
+
+    handler = Broken()
+    logging.getLogger("routilux").addHandler(handler)
+    try:
+        flow = solo(logic)
+        flow.routines["work"].set_timeout(0.02)
+        assert outcomes(runtime, flow, 1, 2) == [("failed", "ActivationTimeout")] * 2
+    finally:
+        logging.getLogger("routilux").removeHandler(handler)
