@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from routilux._core.control import FORKED as FORKED
 from routilux._core.control import Control
 from routilux._core.room import RoomBell
 from routilux.flow import Flow

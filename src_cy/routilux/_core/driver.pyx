@@ -83,8 +83,9 @@ cdef class ThreadDriver(Driver):
 
     cdef int start_pump(self) except -1:
         cdef int64_t stuck = rlx_load(&self.engine.n_stuck)
-        if stuck and rlx_load(&self.engine.n_pumps) + stuck > self.engine.pool_size:
-            self.spare(self.pump)       # no thread of the pool is left for it
+        stuck += stuck and rlx_load(&self.engine.n_pumps)
+        if stuck > (self.engine.pool_size if self.engine.linger_us else 0):
+            self.spare(self.pump)       # no thread of the pool may be left for it
         else:
             self.submit(self.pump)
         return 0
@@ -147,8 +148,7 @@ cdef class ThreadDriver(Driver):
         cdef bint watching = rlx_load(&self.engine.n_pumps) > rlx_load(&self.engine.n_parked)
         while True:
             if not watching:
-                # From here on a nudge comes with new work: look once more after
-                # saying so, or work that came in between would go unwatched.
+                # A nudge comes with new work now; what came before this is looked for.
                 rlx_store(&self.engine.keeper_asleep, 1)
                 rlx_fence()
                 watching = rlx_load(&self.engine.n_pumps) > rlx_load(&self.engine.n_parked)
@@ -235,15 +235,14 @@ cdef class ThreadDriver(Driver):
         engine.offer_room()
         if rlx_load(&engine.runq_len) > 0:
             engine.add_pumps(awake if awake > 1 else 1)
-        if waited_ns > 0 and 0 < awake < engine.pool_size:
-            self.check_starved(waited_ns)
         if waited_ns > 0:
+            if 0 < awake < engine.pool_size:
+                self.check_starved(waited_ns)
             self.stall.look(engine)
         return 0
 
     cdef int check_starved(self, int64_t waited_ns) except -1:
-        # A routine that blocks one item after the other while threads idle is told of
-        # set_concurrency, once.
+        # A routine that blocks one item after the other while threads idle: told once.
         cdef Engine engine = self.engine
         cdef WorkerCore worker
         cdef cell_t* starved

@@ -82,6 +82,7 @@ cdef str IMMEDIATE = "immediate"
 cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal) except -1:
     cdef Node node = <Node>act.cell.node
     cdef Watch watch = None
+    cdef bint in_time
     cdef int outcome
     if (
         act.cell.shell != NULL
@@ -128,9 +129,10 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
     except BaseException as error:
         set_frame(frame.up)
         unnest(frame)
+        in_time = watch is None or watch_end(watch)
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             fatal.append(error)
-        if watch is not None and not watch_end(watch):
+        if not in_time:
             return OUTCOME_ASIDE
         outcome = judge(worker, act, error)
     else:

@@ -21,7 +21,7 @@ cdef class Watch:
     cdef unsigned long thread        # that began it; set once
     cdef int64_t due                 # set once
     cdef bint runs                   # neither over nor given up
-    cdef PyObject *next, *prev       # list of its cell; borrowed
+    cdef PyObject *next, *prev       # list of its cell, which owns it
 
 # No lock held by the callers. `act` must stay where it is until `watch_end`.
 cdef Watch watch_begin(WorkerCore worker, activation_t* act, frame_t* frame)

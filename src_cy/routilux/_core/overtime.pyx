@@ -51,6 +51,7 @@ cdef Watch watch_begin(WorkerCore worker, activation_t* act, frame_t* frame):
     watch.letters = letters_of(worker, act)
     watch.due = worker.clock.now() + watches.timeout_ns
     watch.runs = True
+    rlx_incref(<PyObject*>watch)        # the list's
     rlx_lock(&worker.lock)
     watch.prev = watches.tail
     if watches.tail != NULL:
@@ -73,7 +74,7 @@ cdef int arm(WorkerCore worker, cell_t* cell, int64_t when) noexcept nogil:
     return worker.clock.arm(when, TIMER_TIMEOUT, <PyObject*>worker, cell, NULL)
 
 
-cdef void unlink(Watch watch) noexcept nogil:
+cdef void unlink(Watch watch) noexcept:
     # Under the lock.
     cdef watches_t* watches = <watches_t*>watch.act.cell.watches
     if watch.prev != NULL:
@@ -86,6 +87,7 @@ cdef void unlink(Watch watch) noexcept nogil:
         watches.tail = watch.prev
     watch.next = watch.prev = NULL
     watch.runs = False
+    rlx_xdecref(<PyObject*>watch)       # never the last one: the caller has it
 
 
 cdef bint watch_end(Watch watch) except -1:

@@ -17,7 +17,7 @@ ctypedef struct timer_t:
 # The activations of a cell with a timeout; see overtime.pyx. Guarded by the worker's lock.
 ctypedef struct watches_t:
     int64_t timeout_ns       # set once
-    PyObject* head           # Watch: due first; borrowed, each unlinks itself
+    PyObject* head           # Watch: due first; owned references
     PyObject* tail
     bint timing              # a TIMER_TIMEOUT is pending
 
