@@ -14,7 +14,8 @@ from routilux._core.worker cimport Activation, WorkerCore
 # One pump task, on the stack of the thread that runs it. Guarded by the engine's lock
 # unless said otherwise.
 ctypedef struct pump_t:
-    pump_t *next, *prev      # list of all pumps
+    pump_t* next             # list of all pumps
+    pump_t* prev
     pump_t* next_parked      # list of sleeping pumps, the last one first
     PyThread_type_lock bell  # rung by who takes it off that list
     bint parked              # sleeping in that list
@@ -27,10 +28,8 @@ ctypedef struct pump_t:
 cdef class Driver:
     # Starts one more pump: it will call Engine.next_worker. No lock held.
     cdef int start_pump(self) except -1
-    # The earliest deadline changed, or ready work waits behind a busy pump.
-    cdef int nudge(self) except -1
-    # Sleeps until the waiter is woken (True; perhaps for nothing: look again) or the
-    # deadline (False).
+    cdef int nudge(self) except -1   # an earlier deadline, or work behind a busy pump
+    # Sleeps until the waiter is woken (True; maybe for nothing) or the deadline (False).
     cdef bint block(
         self, waiters_t* waiters, waiter_t* waiter, rlx_lock_t* lock, int64_t deadline
     ) except -1
@@ -50,7 +49,8 @@ cdef class Engine:
     cdef readonly bint metered       # enable_monitoring; set once
     cdef int64_t phase               # EnginePhase; also read without lock
     cdef int64_t linger_us           # how long an idle pump stays; set once
-    cdef PyObject *runq_head, *runq_tail     # workers that may have ready work; owned
+    cdef PyObject* runq_head         # workers that may have ready work; owned
+    cdef PyObject* runq_tail
     cdef int64_t runq_len            # also read without lock
     cdef pump_t* pumps               # all pumps
     cdef pump_t* parked              # those that sleep

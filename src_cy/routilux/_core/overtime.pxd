@@ -21,7 +21,8 @@ cdef class Watch:
     cdef unsigned long thread        # that began it; set once
     cdef int64_t due                 # set once
     cdef bint runs                   # neither over nor given up
-    cdef PyObject *next, *prev       # list of its cell, which owns it
+    cdef PyObject* next              # list of its cell, which owns it
+    cdef PyObject* prev
 
 # No lock held by the callers. `act` must stay where it is until `watch_end`.
 cdef Watch watch_begin(WorkerCore worker, activation_t* act, frame_t* frame)

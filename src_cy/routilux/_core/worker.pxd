@@ -51,10 +51,10 @@ cdef class WorkerCore:
     cdef slot_t* slots               # of all cells; set once
     cdef event_t* events             # of all cells; set once
     cdef slot_t** targets            # of all events; set once
-    cdef cell_t *ready_head, *ready_tail     # the head is next to run
-    cdef Py_ssize_t n_ready
+    cdef cell_t* ready_head          # next to run
+    cdef cell_t* ready_tail
+    cdef Py_ssize_t n_ready, queued  # cells on that list; items in all slots
     cdef uint64_t n_taken            # activations started: the tag of the newest
-    cdef Py_ssize_t queued           # items in all slots
     cdef Py_ssize_t running          # activations going on
     cdef Py_ssize_t n_resumed        # those of them whose retry is due and not yet taken
     cdef Py_ssize_t nested           # those of them whose thread helps, so runs another
