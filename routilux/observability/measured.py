@@ -137,7 +137,7 @@ class Measuring:
             # Many arrows are harder to follow to a new row than to the right.
             if (
                 limit is not None
-                and end > (1 if crossing[number] <= FEW else 2) * limit
+                and end > (1 if crossing[number] <= FEW else 2.5) * limit
             ):
                 at, row = 0.0, row + (at > 0)
             self.start.append(at)

@@ -89,7 +89,8 @@ def picture_of(
     """Look at a flow.
 
     An arrow tells the event where the source has several, and the slot where the
-    target has; elsewhere the names would say nothing.
+    target has, and a box its class where there are several; elsewhere the names would
+    say nothing.
 
     Args:
         flow: The flow.
@@ -149,33 +150,43 @@ def draw_boxes(
     total = sum(seconds)
     # The hottest is red if it stands out: if all are alike, all are half warm.
     hottest = max([total * 2 / max(1, len(groups)), *seconds])
+    kinds = {members[0]["class_name"] for members in groups}
     boxes = []
     for members, spent in zip(groups, seconds, strict=True):
-        first, last = members[0], members[-1]
-        kind = clean(first["class_name"])
-        name, many = shorten(clean(first["routine_id"])), len(members) > 1
-        lines = [] if kind in UNTOLD else [shorten(kind)]
-        title = f"{clean(first['routine_id'])} ({kind})"
+        name = clean(members[0]["routine_id"])
+        kind = clean(members[0]["class_name"])
+        title = f"{name} ({kind})"
+        name, many = shorten(name), len(members) > 1
+        lines = [shorten(kind)] if len(kinds) > 1 and kind not in UNTOLD else []
         if many:
-            name = f"{name} … {shorten(clean(last['routine_id']))}"
+            name = f"{name} … {shorten(clean(members[-1]['routine_id']))}"
             title = f"{len(members)} routines of class {kind}, connected alike"
             lines.append(f"{len(members)} routines")
-        failures = 0
+        heat, failed = None, False
         if numbers is not None:
-            rows = [numbers.of(item["routine_id"]) for item in members]
+            share = spent / total if total else 0.0
+            told, failed = measured_lines(members, numbers, share)
+            lines += told
             if numbers.timed:
-                share = share_text(spent / total) if total else "0 %"
-                runs = sum(row.activations for row in rows)
-                lines.append(f"{count_text(runs)} runs · {share}")
-            queued = sum(row.queued for row in rows)
-            failures = sum(row.failures for row in rows)
-            lines += [f"{count_text(queued)} queued"] if queued else []
-            lines += [f"{count_text(failures)} failed"] if failures else []
-        heat = None
-        if numbers is not None and numbers.timed:
-            heat = spent / hottest if hottest else 0.0
-        boxes.append(Box(name, title, tuple(lines), heat, failures > 0, many))
+                heat = spent / hottest if hottest else 0.0
+        boxes.append(Box(name, title, tuple(lines), heat, failed, many))
     return tuple(boxes)
+
+
+def measured_lines(
+    members: Sequence[dict[str, Any]], numbers: Numbers, share: float
+) -> tuple[list[str], bool]:
+    """Say what was measured of some routines, and whether they have failures."""
+    rows = [numbers.of(item["routine_id"]) for item in members]
+    lines = []
+    if numbers.timed:
+        runs = sum(row.activations for row in rows)
+        lines.append(f"{count_text(runs)} runs · {share_text(share)}")
+    queued = sum(row.queued for row in rows)
+    failures = sum(row.failures for row in rows)
+    lines += [f"{count_text(queued)} queued"] if queued else []
+    lines += [f"{count_text(failures)} failed"] if failures else []
+    return lines, failures > 0
 
 
 def seconds_of(members: Sequence[dict[str, Any]], numbers: Numbers | None) -> float:

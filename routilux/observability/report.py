@@ -7,6 +7,7 @@ says so. Every text of the user goes through `page.el`, which escapes it.
 
 from __future__ import annotations
 
+import bisect
 import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
@@ -214,18 +215,25 @@ def timeline_part(runtime: Runtime, jobs: Iterable[JobContext]) -> Raw:
 
 def activation_bars(runtime: Runtime) -> list[Bar]:
     """Return a bar for each activation that the flight recorder still has."""
-    bars = []
-    names: dict[int, str] = {}
     recent = getattr(runtime, "recent", list)
-    for event in recent():
+    events = sorted(recent(), key=lambda event: event.at)
+    failures: dict[tuple[int, str | None], list[float]] = {}
+    for event in events:
+        if event.kind in ("failure", "retry"):
+            failures.setdefault((event.thread, event.routine_id), []).append(event.at)
+    bars = []
+    threads: dict[int, str] = {}
+    for event in events:
         if event.kind != "activation" or event.duration is None:
             continue
-        lane = names.setdefault(event.thread, f"thread {len(names) + 1:02}")
-        name = event.routine_id or "?"
-        took = time_text(event.duration)
-        title = f"{name}: {took}" + (f", job {event.job_id}" if event.job_id else "")
-        failed = event.detail is not None and event.detail.startswith("failed")
-        end = event.at + event.duration
+        lane = threads.setdefault(event.thread, f"thread {len(threads) + 1:02}")
+        name, end = event.routine_id or "?", event.at + event.duration
+        times = failures.get((event.thread, event.routine_id), [])
+        later = bisect.bisect_left(times, event.at)
+        failed = later < len(times) and times[later] <= end
+        title = f"{name}: {time_text(event.duration)}"
+        title += f", job {event.job_id}" if event.job_id else ""
+        title += ", failed" if failed else ""
         bars.append(Bar(lane, name, event.at, end, title, failed))
     return bars
 
