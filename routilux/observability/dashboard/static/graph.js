@@ -1,14 +1,13 @@
 // The flow as layers of boxes: where each box goes, the SVG, and the numbers in it.
 // Texts enter the page by textContent only.
-"use strict";
-
 const BOX = { width: 168, height: 62, along: 74, across: 18 };
+const TRACK = 84;
 
 function shorten(text, most) {
   return text.length > most ? text.slice(0, most - 1) + "\u2026" : text;
 }
 
-function svg(name, attributes, ...children) {
+export function svg(name, attributes, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes || {})) made.setAttribute(key, value);
   for (const child of children) made.append(child);
@@ -46,7 +45,7 @@ function layersOf(count, edges) {
 }
 
 // Each layer in the order of its neighbours' places, a few times to and fro.
-function arrange(count, edges) {
+function arrange(count, edges, room) {
   const layers = layersOf(count, edges), near = Array.from({ length: count }, () => []);
   for (const [from, to] of edges) if (from !== to) { near[from].push(to); near[to].push(from); }
   const place = new Array(count).fill(0);
@@ -65,20 +64,38 @@ function arrange(count, edges) {
   const columns = [];
   for (const layer of layers)
     for (let at = 0; at < layer.length; at += tall) columns.push(layer.slice(at, at + tall));
-  const most = Math.max(...columns.map((column) => column.length), 1);
-  const spots = new Array(count);
-  columns.forEach((column, x) => column.forEach((node, y) => {
-    spots[node] = {
-      x: 20 + x * (BOX.width + BOX.along),
-      y: 20 + (y + (most - column.length) / 2) * (BOX.height + BOX.across),
-    };
-  }));
-  return { spots, width: 40 + columns.length * (BOX.width + BOX.along) - BOX.along,
-    height: 40 + most * (BOX.height + BOX.across) - BOX.across };
+  return fold(columns, count, room);
+}
+
+// The columns side by side; of a long flow in several lines, like text, if it can be
+// drawn larger that way.
+function fold(columns, count, room) {
+  let best = null;
+  for (let lines = 1; lines <= Math.min(8, columns.length); lines++) {
+    const each = Math.ceil(columns.length / lines), spots = new Array(count), side = lines > 1 ? 50 : 20;
+    let y = 20;
+    for (let start = 0; start < columns.length; start += each) {
+      const line = columns.slice(start, start + each), most = Math.max(...line.map((column) => column.length));
+      line.forEach((column, x) => column.forEach((node, at) => {
+        spots[node] = { x: side + x * (BOX.width + BOX.along), line: start,
+          gutter: y + most * (BOX.height + BOX.across) + 2,
+          y: y + (at + (most - column.length) / 2) * (BOX.height + BOX.across) };
+      }));
+      y += most * (BOX.height + BOX.across) + 34;
+    }
+    const laid = { spots, width: 2 * side + Math.min(each, columns.length) * (BOX.width + BOX.along) - BOX.along, height: y - 34 };
+    laid.fits = Math.min(1, room.width / laid.width, room.height / laid.height);
+    if (!best || laid.fits > best.fits * 1.05) best = laid;
+  }
+  return best || { spots: [], width: 40, height: 40 };
 }
 
 function curve(from, to) {
   const x1 = from.x + BOX.width, y1 = from.y + BOX.height / 2, x2 = to.x, y2 = to.y + BOX.height / 2;
+  if (from.line < to.line) { // into a later line: along the gutter below its own
+    const low = from.gutter;
+    return { d: `M${x1},${y1} C${x1 + 40},${y1} ${x1 + 40},${low} ${x1},${low} L${x2},${low} C${x2 - 40},${low} ${x2 - 40},${y2} ${x2 - 4},${y2}`, x: (x1 + x2) / 2, y: low };
+  }
   if (x2 > x1) {
     const half = (x2 - x1) / 2;
     return { d: `M${x1},${y1} C${x1 + half},${y1} ${x2 - half},${y2} ${x2 - 4},${y2}`, x: (x1 + x2) / 2, y: (y1 + y2) / 2 };
@@ -88,7 +105,7 @@ function curve(from, to) {
     x: (x1 + x2) / 2, y: low };
 }
 
-class Graph {
+export class Graph {
   constructor(root, choose) {
     this.root = root; this.choose = choose; this.key = ""; this.zoom = null;
   }
@@ -106,7 +123,8 @@ class Graph {
       pairs.get(pair).push(at);
     });
     const edges = [...pairs.keys()].map((pair) => pair.split(" ").map(Number));
-    const laid = arrange(worker.routines.length, edges);
+    const room = { width: Math.max(300, this.root.clientWidth), height: Math.max(200, this.root.clientHeight) };
+    const laid = arrange(worker.routines.length, edges, room);
     this.size = laid;
     this.drawing = svg("svg", { viewBox: `0 0 ${laid.width} ${laid.height}`, role: "group" },
       svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 5, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
@@ -131,11 +149,11 @@ class Graph {
       heat: part("rect", { class: "heat", width: BOX.width, height: BOX.height, rx: 8, opacity: 0 }),
       name: part("text", { class: "name", x: 10, y: 19 }), left: part("text", { class: "small", x: 10, y: 36 }),
       right: part("text", { class: "small", x: BOX.width - 10, y: 36, "text-anchor": "end" }),
-      fails: part("text", { class: "fails", x: BOX.width - 10, y: 19, "text-anchor": "end" }),
-      track: part("rect", { class: "track", x: 10, y: 46, width: BOX.width - 20, height: 6, rx: 3 }),
+      fails: part("text", { class: "fails", x: BOX.width - 10, y: 53, "text-anchor": "end" }),
+      track: part("rect", { class: "track", x: 10, y: 46, width: TRACK, height: 6, rx: 3 }),
       level: part("rect", { class: "level", x: 10, y: 46, width: 0, height: 6, rx: 3 }), title: part("title"),
     };
-    made.name.textContent = shorten(row.id, 20);
+    made.name.textContent = shorten(row.id, 22);
     made.group = svg("g", { class: "node", transform: `translate(${spot.x},${spot.y})`, tabindex: 0, role: "button" },
       made.title, made.box, made.heat, made.name, made.fails, made.left, made.right, made.track, made.level);
     made.group.dataset.routine = row.id;
@@ -157,7 +175,7 @@ class Graph {
       node.fails.textContent = row.failures ? `${count(row.failures)} failed` : "";
       node.heat.setAttribute("opacity", (0.55 * row.share).toFixed(3));
       const full = row.capacity ? Math.min(1, row.depth / row.capacity) : 0;
-      node.level.setAttribute("width", (full * (BOX.width - 20)).toFixed(1));
+      node.level.setAttribute("width", (full * TRACK).toFixed(1));
       node.level.classList.toggle("full", full > 0.8);
       node.title.textContent = `${row.id}\n${row.arrived} items arrived, ${row.activations} activations (${ran} in the last moment), ${row.running} running`;
       node.group.classList.toggle("chosen", row.id === chosen);
@@ -178,13 +196,13 @@ class Graph {
     const room = this.root.clientWidth - 4, tall = this.root.clientHeight - 4;
     const fit = Math.min(1, room / this.size.width, tall / this.size.height);
     if (factor !== undefined) this.zoom = factor === null ? fit : Math.min(3, Math.max(0.1, (this.zoom ?? this.shown) * factor));
-    this.shown = this.zoom ?? Math.max(fit, 0.55);
+    this.shown = this.zoom ?? Math.max(fit, 0.5);
     this.drawing.setAttribute("width", Math.round(this.size.width * this.shown));
     this.drawing.setAttribute("height", Math.round(this.size.height * this.shown));
   }
 }
 
-function count(n) {
+export function count(n) {
   if (n >= 1e6) return (n / 1e6).toFixed(1) + "M";
   if (n >= 1e4) return (n / 1e3).toFixed(0) + "k";
   if (n >= 10 || Number.isInteger(n)) return String(Math.round(n));

@@ -1,6 +1,6 @@
 // The live page: listens to the states that the server sends, and asks for details.
 // Texts enter the page by textContent only, so a name is never markup.
-"use strict";
+import { Graph, count, svg } from "./graph.js";
 
 const at = (id) => document.getElementById(id);
 const secret = document.querySelector("meta[name=routilux-secret]").content;
@@ -113,6 +113,7 @@ async function detail(fresh) {
   const open = new Set([...at("detail").querySelectorAll("details[open]")].map((one) => one.dataset.key));
   at("detail").replaceChildren(...(chosen.job !== null ? jobParts(found) : routineParts(found)));
   for (const one of at("detail").querySelectorAll("details")) if (open.has(one.dataset.key)) one.open = true;
+  if (fresh) at("detail").scrollIntoView({ block: "nearest" });
   if (fresh && now) show();
 }
 
