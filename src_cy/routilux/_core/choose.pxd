@@ -33,7 +33,7 @@ cdef class Chooser(Player):
     cdef object trouble              # what `watch` raised first, for who waits
 
     cdef bint step(self, int call) except -1
-    cdef int take(self, WorkerCore worker, cell_t* cell, uint64_t drawn, int* ways) except -1
+    cdef int take(self, WorkerCore worker, cell_t* cell, int drawn, int* ways) except -1
     cdef bint has_thread(self, int call) noexcept
     cdef bint advance(self, int64_t limit) except -1
     cdef WorkerCore choose(self, cell_t** cell, int call)

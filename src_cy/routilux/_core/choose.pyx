@@ -86,7 +86,7 @@ cdef class Chooser(Player):
                 self.trouble = error
         return True
 
-    cdef int take(self, WorkerCore worker, cell_t* cell, uint64_t drawn, int* ways) except -1:
+    cdef int take(self, WorkerCore worker, cell_t* cell, int drawn, int* ways) except -1:
         cdef uint64_t short = LONGEST_NS - SHORTEST_NS
         if drawn < ways[0]:
             self.clock.pass_to(
