@@ -27,7 +27,6 @@ cdef class ThreadDriver(Driver):
     cdef int64_t doze(self) noexcept nogil
     cdef int probe(self) except -1
     cdef int look(self, int64_t waited_ns) except -1
-    cdef int check_starved(self, int64_t waited_ns) except -1
 
 # Somebody who waits and serves meanwhile; on his stack, in the list while he sleeps.
 ctypedef struct sleeper_t:

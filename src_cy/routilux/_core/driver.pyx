@@ -30,7 +30,6 @@ from routilux._core.platform cimport (
     waiter_pick,
     wake_chain,
 )
-from routilux._core.routine cimport Node, cell_t
 from routilux._core.breadth cimport weigh
 from routilux._core.engine cimport pump_t
 from routilux._core.worker cimport WorkerCore
@@ -42,7 +41,6 @@ logger = logging.getLogger("routilux")
 cdef int64_t SHORTEST_US = 500       # between two looks while something seems to block
 cdef int64_t LONGEST_US = 8000       # while everything moves
 cdef int64_t PROBE = -2              # doze: look whether logic gives back the GIL
-cdef int64_t STARVED_NS = 1000000000
 cdef int64_t LONG_NS = 100000         # an activation that makes up for another thread
 
 
@@ -158,11 +156,15 @@ cdef class ThreadDriver(Driver):
                 rlx_store(&self.engine.keeper_asleep, 0)
                 return 0
             if not watching:
-                us = -1
+                us = self.stall.patience_ns // 1000 or -1
             if due >= 0 and (us < 0 or (due - now + 999) // 1000 < us):
                 us = (due - now + 999) // 1000
             if PyThread_acquire_lock_timed(self.bell, us, 0) == 1:
                 rlx_store(&self.engine.keeper_rung, 0)
+            elif not watching and rlx_load(&self.engine.n_pumps) <= rlx_load(
+                &self.engine.n_parked
+            ):
+                continue            # nothing happened; due timers are seen above
             if not watching:
                 rlx_store(&self.engine.keeper_asleep, 0)
                 watching = True
@@ -237,52 +239,9 @@ cdef class ThreadDriver(Driver):
             engine.add_pumps(awake if awake > 1 else 1)
         if waited_ns > 0:
             if 0 < awake < engine.pool_size:
-                self.check_starved(waited_ns)
+                self.stall.look_for_starved(engine, waited_ns)
             self.stall.look(engine)
         return 0
-
-    cdef int check_starved(self, int64_t waited_ns) except -1:
-        # A routine that blocks one item after the other while threads idle: told once.
-        cdef Engine engine = self.engine
-        cdef WorkerCore worker
-        cdef cell_t* starved
-        for worker in list(engine.workers.values()):
-            rlx_lock(&worker.lock)
-            starved = starved_cell(engine, worker, waited_ns)
-            rlx_unlock(&worker.lock)
-            if starved == NULL:
-                continue
-            logger.warning(
-                "routine %r blocks, one item after the other, while %d of %d threads"
-                " idle: set_concurrency(n) lets its activations overlap",
-                (<Node>starved.node).routine_id,
-                engine.pool_size - (rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked)),
-                engine.pool_size,
-            )
-        return 0
-
-
-cdef cell_t* starved_cell(Engine engine, WorkerCore worker, int64_t waited_ns) noexcept nogil:
-    # Under the worker's lock: one of its cells that a pump runs, and for how long by now.
-    cdef cell_t* starved = NULL
-    cdef cell_t* cell
-    cdef pump_t* pump
-    cdef int64_t stuck
-    rlx_lock(&engine.lock)
-    pump = engine.pumps
-    while pump != NULL:
-        cell = <cell_t*>rlx_load_ptr(&pump.cell)
-        stuck = rlx_load(&pump.stuck)
-        pump = pump.next
-        if stuck or cell < worker.cells or cell >= worker.cells + worker.n_cells:
-            continue
-        if cell.limit == 1 and cell.total > 0 and not cell.warned:
-            cell.n_blocked_ns += waited_ns
-            if cell.n_blocked_ns > STARVED_NS:
-                cell.warned = True
-                starved = cell
-    rlx_unlock(&engine.lock)
-    return starved
 
 
 @cython.final

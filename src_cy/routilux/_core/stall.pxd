@@ -14,3 +14,5 @@ cdef class Stall:
 
     # Something waits behind pumps that have begun nothing since the last look.
     cdef int look(self, Engine engine) except -1
+    # A routine blocks one item after the other while threads idle: told once.
+    cdef int look_for_starved(self, Engine engine, int64_t waited_ns) except -1

@@ -1,4 +1,4 @@
-"""Stall: says once who holds things up when nothing has begun for some seconds.
+"""Stall: says once who holds things up: all of the runtime, or a routine's own queue.
 
 Called by the keeper with the looks that it takes anyhow while pumps are at work, so that
 it costs nothing while things move. It takes the engine's lock to see what pumps run, and
@@ -22,6 +22,8 @@ from routilux._core.engine cimport pump_t
 from routilux._core.hooks cimport log_safely
 
 logger = logging.getLogger("routilux")
+
+cdef int64_t STARVED_NS = 1000000000
 
 cdef enum:
     LISTED = 16              # pumps and slots that are named at most
@@ -62,6 +64,48 @@ cdef class Stall:
                 ),
             )
         return 0
+
+    cdef int look_for_starved(self, Engine engine, int64_t waited_ns) except -1:
+        # A routine that blocks one item after the other while threads idle: told once.
+        cdef WorkerCore worker
+        cdef cell_t* starved
+        for worker in list(engine.workers.values()):
+            rlx_lock(&worker.lock)
+            starved = starved_cell(engine, worker, waited_ns)
+            rlx_unlock(&worker.lock)
+            if starved == NULL:
+                continue
+            logger.warning(
+                "routine %r blocks, one item after the other, while %d of %d threads"
+                " idle: set_concurrency(n) lets its activations overlap",
+                (<Node>starved.node).routine_id,
+                engine.pool_size - (rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked)),
+                engine.pool_size,
+            )
+        return 0
+
+
+cdef cell_t* starved_cell(Engine engine, WorkerCore worker, int64_t waited_ns) noexcept nogil:
+    # Under the worker's lock: one of its cells that a pump runs, and for how long by now.
+    cdef cell_t* starved = NULL
+    cdef cell_t* cell
+    cdef pump_t* pump
+    cdef int64_t stuck
+    rlx_lock(&engine.lock)
+    pump = engine.pumps
+    while pump != NULL:
+        cell = <cell_t*>rlx_load_ptr(&pump.cell)
+        stuck = rlx_load(&pump.stuck)
+        pump = pump.next
+        if stuck or cell < worker.cells or cell >= worker.cells + worker.n_cells:
+            continue
+        if cell.limit == 1 and cell.total > 0 and not cell.warned:
+            cell.n_blocked_ns += waited_ns
+            if cell.n_blocked_ns > STARVED_NS:
+                cell.warned = True
+                starved = cell
+    rlx_unlock(&engine.lock)
+    return starved
 
 
 cdef list waiting_in(Engine engine):
