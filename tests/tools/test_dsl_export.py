@@ -278,3 +278,18 @@ def test_a_mapper_is_written_with_all_of_its_kinds_of_mapping(parts):
     assert config["mappings"]["c"] == "routilux_test_parts:is_big"
     assert config["limit"] == 3
     assert Flow.from_dict(flow.to_dict()).to_dict() == flow.to_dict()
+
+
+def test_timeout_and_dead_letter_are_written_and_read(parts):
+    flow = Flow("limited")
+    flow.add_routine(parts.Doubler().set_timeout(2.5), "double")
+    flow.add_routine(parts.Kept(), "keep")
+    flow.set_dead_letter("keep", "input")
+    spec = flow.to_dict()
+    assert spec["routines"]["double"]["timeout"] == 2.5
+    assert "timeout" not in spec["routines"]["keep"]
+    assert spec["dead_letter"] == "keep.input"
+    made = Flow.from_dict(spec)
+    assert made.routines["double"]._timeout == 2.5
+    assert made.dead_letter == ("keep", "input")
+    assert made.to_dict() == spec

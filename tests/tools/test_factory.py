@@ -246,7 +246,7 @@ def test_a_clone_of_a_routine_shares_nothing_that_changes():
     original.add_event("more", ["a"])
     original.set_activation_policy(batch_size_policy(3))
     original.set_error_handler(ErrorHandler("skip"))
-    original.set_concurrency(4, key="user_id")
+    original.set_concurrency(4, key="user_id").set_timeout(9)
     made = clone_routine(original)
     assert made._concurrency_key == "user_id"
     assert made.config() == original.config()
@@ -257,6 +257,7 @@ def test_a_clone_of_a_routine_shares_nothing_that_changes():
     assert made._activation_policy is original._activation_policy
     assert str(made._error_handler.strategy) == "skip"
     assert made._concurrency == 4
+    assert made._timeout == 9
 
 
 def test_a_method_as_logic_is_the_method_of_the_clone():
