@@ -47,9 +47,7 @@ def check_length(
     return value
 
 
-def check_seconds(
-    parameter: str, value: object, *, positive: bool = False
-) -> float:
+def check_seconds(parameter: str, value: object, *, positive: bool = False) -> float:
     """Return a duration in seconds, or raise.
 
     Raises:

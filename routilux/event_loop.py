@@ -77,7 +77,7 @@ class EventLoopThread:
 
     def coroutines(self) -> list[object]:
         """Return what runs."""
-        return [task.get_coro() for task in list(self._tasks)]
+        return [task.get_coro() for task in list(self._tasks.values())]
 
     def cancel_all(self) -> None:
         """Cancel what runs, without waiting for it."""
