@@ -72,6 +72,7 @@ class VirtualLoop(Base):  # type: ignore[misc]
 
         def finish(task: asyncio.Task[BaseException | None]) -> None:
             self._tasks.pop(owner, None)
+            coroutine.close()  # cancelled before it began, it would be warned about
             ended(asyncio.CancelledError() if task.cancelled() else task.result())
 
         self.call_soon(begin, context=contextvars.Context())

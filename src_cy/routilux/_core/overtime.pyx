@@ -103,14 +103,19 @@ cdef bint watch_end(Watch watch) except -1:
     if in_time:
         watch.activation = None
         return True
-    if late and (<Overtime>worker.engine).expire(watch, True):
-        return False
-    # Given up before: its pump has a successor, and ends.
+    if not late or not (<Overtime>worker.engine).expire(watch, True):
+        retire(frame)
+    if frame != NULL:
+        rlx_show(<int*>&frame.gone, False)
+    return False
+
+
+cdef void retire(frame_t* frame) noexcept:
+    # Given up while it ran: its pump has a successor, and ends.
     while frame != NULL and frame.place == NULL and frame.up != NULL:
         frame = frame.up
     if frame != NULL:
         frame.left = 0
-    return False
 
 
 cdef Activation watch_coroutine(Watch watch):
@@ -204,9 +209,15 @@ cdef class Overtime(Quiet):
             left.cell.meter.failures += 1
         if frame != NULL:
             rlx_show(<int*>&frame.gone, True)
+            # It does not wait for what helps on top of it any more; and what waits below
+            # it goes on when it returns, so that is not to be taken for stuck.
             if frame.over != NULL:
                 rlx_show(<int*>&frame.over.nests, False)
                 frame.over = NULL
+                worker.nested -= 1
+            if frame.nests:
+                rlx_show(<int*>&frame.nests, False)
+                frame.up.over = NULL
                 worker.nested -= 1
         fail(worker, left.owner, left.held, reason, &fx)
         while worker.slot_waiters.head != NULL:

@@ -317,6 +317,9 @@ cdef int await_room(
         waiter.listener = frame.act
     try:
         rlx_lock(&worker.lock)
+        if frame != NULL and frame.gone:
+            rlx_unlock(&worker.lock)
+            return AWAIT_OVER       # given up: it counts as nobody who waits
         # Before sleeping: 1. still no room, 2. still nothing to help with, 3. somebody
         # else may move this slot: an activation that is not blocked itself, a timer,
         # or, while posts are taken, a post that the target's policy waits for.
