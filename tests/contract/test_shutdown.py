@@ -319,6 +319,7 @@ def test_with_block_gives_the_runtime_and_hides_no_exception(engine):
 # --- afterwards
 
 
+@pytest.mark.memory
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_after_shutdown_is_what_it_was_before_within_a_megabyte():
     done = subprocess.run(

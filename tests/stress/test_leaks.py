@@ -14,6 +14,7 @@ import textwrap
 import pytest
 
 pytestmark = [
+    pytest.mark.memory,
     pytest.mark.timeout(0),
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]

@@ -14,7 +14,7 @@ import textwrap
 import pytest
 
 # The first test to ask for `told` of a kind does the whole run.
-pytestmark = pytest.mark.timeout(0)
+pytestmark = [pytest.mark.memory, pytest.mark.timeout(0)]
 POSTS = int(os.environ.get("ROUTILUX_STRESS_POSTS", "100000"))
 TIMEOUT = 60 + POSTS / 5_000
 
