@@ -73,12 +73,14 @@ valgrind: debug
 	    --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	    --undef-value-errors=no $(PYTHON) $(SAN)/short_run.py
 
-# Lines of Python and of the .pyx files. The instructions and the memory of a traced build
-# say nothing. `make build` afterwards, or the slow modules stay.
+# Lines of Python as coverage.py sees them, and of the .pyx files as gcc does. `make build`
+# afterwards, or the slow modules stay.
 coverage: trace
+	find build/trace -name '*.gcda' -delete
 	$(PYTHON) -m coverage erase
 	$(PYTHON) -m coverage run -m pytest -p no:cacheprovider -m "not memory" $(SLOWLY)
 	$(PYTHON) -m coverage combine -q
+	$(PYTHON) tests/coverage/pyx.py
 	$(PYTHON) -m coverage report --fail-under=95
 
 bench:

@@ -16,7 +16,7 @@ ANNOTATE = os.environ.get("ROUTILUX_ANNOTATE") == "1" or None
 DEBUG = ["-O1", "-g", "-fno-omit-frame-pointer", "-UNDEBUG", "-DROUTILUX_CHECK_LOCKS=1"]
 FLAGS = {
     "release": ["-O3", "-g0"],
-    "trace": ["-O1", "-DCYTHON_TRACE_NOGIL=1", "-DCYTHON_USE_SYS_MONITORING=0"],
+    "trace": ["-O0", "--coverage", "-fprofile-update=atomic"],
     "debug": DEBUG,
     "asan": [*DEBUG, "-fsanitize=address"],
     "ubsan": [*DEBUG, "-fsanitize=undefined", "-fno-wrapv", "-fno-sanitize-recover"],
@@ -24,7 +24,6 @@ FLAGS = {
 }[MODE]
 DIRECTIVES = {"language_level": 3, "cdivision": True, "freethreading_compatible": True}
 DIRECTIVES |= {"embedsignature": True, "embedsignature.format": "python"}
-DIRECTIVES |= {"linetrace": MODE == "trace"}
 for check in ("boundscheck", "wraparound", "initializedcheck"):
     DIRECTIVES[check] = MODE not in ("release", "trace")
 
@@ -38,10 +37,9 @@ if __name__ == "__main__":  # a process that cythonize starts may import this fi
         modules[-1].depends = ["setup.py", *map(str, SRC.rglob("*.h"))]
         if os.name != "nt":  # MSVC takes none of these flags
             modules[-1].extra_compile_args = FLAGS
-            modules[-1].extra_link_args = [f for f in FLAGS if "-fsanitize" in f]
+            modules[-1].extra_link_args = [f for f in FLAGS if f[:3] in ("-fs", "--c")]
     how = {"include_path": [str(SRC)], "compiler_directives": DIRECTIVES}
     how |= {"nthreads": CPUS, "annotate": ANNOTATE, "force": ANNOTATE}
-    if MODE != "trace":  # for coverage the .c has to lie beside its .pyx
-        how["build_dir"] = f"build/cython-{MODE}-{ABI}"
+    how |= {"build_dir": f"build/cython-{MODE}-{ABI}", "emit_linenums": MODE == "trace"}
     steps = {"build": {"build_base": f"build/{MODE}"}, "build_ext": {"parallel": CPUS}}
     setup(ext_modules=cythonize(modules, **how), options=steps)
