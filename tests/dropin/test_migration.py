@@ -39,6 +39,15 @@ def test_name_of_the_table_is_in_its_module(module, name):
     assert hasattr(importlib.import_module(module), name)
 
 
+def test_typed_programs_touch_every_older_name():
+    folder = PAGE.parents[1] / "tests" / "typing"
+    text = "".join(path.read_text("utf-8") for path in folder.glob("published*.py"))
+    names = {n for names, modules, _ in OLD if quoted(modules) for n in quoted(names)}
+    members = {member for _, found, _ in MEMBERS for member in quoted(found)}
+    assert names - set(re.findall(r"\w+", text)) == set()
+    assert members - set(re.findall(r"\.(\w+)", text)) == set()
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_public_name_of_a_module_is_in_the_table(module):
     found = importlib.import_module(module)
