@@ -88,8 +88,8 @@ class PostResult(tuple[WorkerState, JobContext]):
 set_post_result(PostResult)
 
 
-def check_fresh(worker: object, flow: Flow) -> None:
-    """Raise unless a `WorkerState` can become a worker of a flow."""
+def check_fresh(worker: object, flow: Flow) -> WorkerState:
+    """Return a `WorkerState` that can become a worker of a flow, or raise."""
     if not isinstance(worker, WorkerState):
         raise TypeError(f"worker_state must be a WorkerState, not {worker!r}")
     if worker.engine is not None:
@@ -100,6 +100,7 @@ def check_fresh(worker: object, flow: Flow) -> None:
         raise ValueError(
             f"worker_state is for flow {worker.flow_id!r}, not for {flow.flow_id!r}"
         )
+    return worker
 
 
 class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
@@ -200,9 +201,9 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
         self,
         flow_id: str | Flow | None = None,
         worker_id: str | WorkerState | None = None,
+        worker_state: WorkerState | str | None = None,
         *,
         flow_name: str | Flow | None = None,
-        worker_state: WorkerState | None = None,
     ) -> WorkerState:
         """Start a worker of a flow.
 
@@ -213,8 +214,8 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
             flow_id: Registered name or id of the flow, or the Flow; also `flow_name`.
             worker_id: An id of your choice, unique among the running workers.
             worker_state: A `WorkerState` that never ran, made by hand or loaded: it
-                becomes the worker, with its id, routine states and history. It may
-                stand in the place of `worker_id`.
+                becomes the worker, with its id, routine states and history. The two
+                may stand in each other's place.
 
         Returns:
             The `WorkerState` of the new worker.
@@ -226,16 +227,16 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
             RuntimeError: After `shutdown()`.
         """
         flow = self._find_flow(flow_id if flow_name is None else flow_name)
-        if isinstance(worker_id, WorkerState):
-            worker_id, worker_state = None, worker_id
-        if worker_state is not None:
-            check_fresh(worker_state, flow)
-            worker_id = worker_state.worker_id if worker_id is None else worker_id
+        if isinstance(worker_id, WorkerState) or isinstance(worker_state, str):
+            worker_id, worker_state = worker_state, worker_id
+        fresh = None if worker_state is None else check_fresh(worker_state, flow)
+        if fresh is not None and worker_id is None:
+            worker_id = fresh.worker_id
         if worker_id is None:
             worker_id = f"worker_{self._machine.draw_id()}"
         elif not isinstance(worker_id, str) or not worker_id:
             raise TypeError(f"worker_id must be a non-empty str, not {worker_id!r}")
-        worker = self._machine.start_worker(flow, worker_id, worker_state)
+        worker = self._machine.start_worker(flow, worker_id, fresh)
         worker._runtime = weakref.ref(self)
         return worker
 

@@ -140,6 +140,11 @@ def test_emit_of_a_routine_without_a_flow_is_a_runtime_error(make_routine):
         make_routine(events=("output",)).emit("output")
 
 
+def test_unknown_event_outside_of_an_activation_is_named(make_routine):
+    with pytest.raises(ValueError, match=r"'outptu' not found.*mean 'output'"):
+        make_routine(events=("output",)).emit("outptu")
+
+
 def test_emit_on_a_thread_without_the_context_is_a_runtime_error(emitting, run):
     errors = []
 

@@ -165,7 +165,17 @@ def test_worker_of_another_flow_or_one_that_ran_is_refused(runtime, chain):
     with pytest.raises(ValueError, match="was started before"):
         runtime.exec(flow, worker_state=runtime.exec(flow))
     with pytest.raises(TypeError, match="WorkerState"):
-        runtime.exec(flow, worker_state="worker")
+        runtime.exec(flow, worker_state=3)
+
+
+def test_id_and_state_may_stand_in_each_others_place(runtime, chain):
+    flow = chain(None)
+    state = WorkerState(flow.flow_id, "loaded")
+    assert runtime.exec(flow, None, "third").worker_id == "third"
+    assert runtime.exec(flow, state, "named") is state
+    assert state.worker_id == "named"
+    with pytest.raises(TypeError, match="worker_state must be a WorkerState"):
+        runtime.exec(flow, "one", "two")
 
 
 # Both returned at once while work was going on, or never.

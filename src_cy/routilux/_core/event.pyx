@@ -255,17 +255,25 @@ cdef object no_event(Node node, event_name):
     )
 
 
+# A name that is wrong anywhere is told before that the place is.
+cdef object outside(routine, event_name):
+    if event_name not in routine.events:
+        hint = name_hint(str(event_name), routine.events, "events")
+        return ValueError(f"Event {event_name!r} not found in {routine!r}. {hint}")
+    return RuntimeError(
+        f"emit({event_name!r}) of {routine!r} outside of an activation: only logic"
+        " that a runtime runs can emit; another thread must carry its context"
+        " (asyncio.to_thread, contextvars.copy_context().run)"
+    )
+
+
 cdef object find_origin(routine, event_name, PyObject* value, origin_t* origin):
     # The way through the context. Returns what must be kept alive while emitting.
     cdef Activation activation = None
     cdef WorkerCore worker = None
     cdef owner_t* owner = owner_of(value)
     if owner == NULL:
-        raise RuntimeError(
-            f"emit({event_name!r}) of {routine!r} outside of an activation: only logic"
-            " that a runtime runs can emit; another thread must carry its context"
-            " (asyncio.to_thread, contextvars.copy_context().run)"
-        )
+        raise outside(routine, event_name)
     if type(<object>value) is Activation:
         activation = <Activation>value
         worker = activation.worker
