@@ -162,7 +162,7 @@ def post_item(
 ) -> JobContext:
     """Post an item to the worker."""
     return runtime.post(
-        worker.flow_id, routine_id, slot, item, worker_id=worker.worker_id
+        worker.flow, routine_id, slot, item, worker_id=worker.worker_id
     ).job
 
 
@@ -178,7 +178,7 @@ def in_flight_of(flow: Flow) -> int:
         for routine in flow.routines.values()
         if isinstance(policy := routine._activation_policy, Policy)
     ]
-    return max(IN_FLIGHT, *(2 * size for size in sizes), 1)
+    return max([IN_FLIGHT, *(2 * size for size in sizes)])
 
 
 def configure(flow: Flow, settings: tuple[str, ...]) -> None:
