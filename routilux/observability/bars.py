@@ -5,33 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any, TextIO
 
-from routilux.errors import ConfigurationError
-from routilux.extras import load_extra
 from routilux.observability.figures import count_text, rate_text, time_text
 from routilux.observability.picture import clean, shorten
-from routilux.observability.progress import Lines, View
 from routilux.observability.readings import Reading, RoutineReading
 
-__all__ = ["make_bars", "most_telling"]
+__all__ = ["Bars", "jobs_bar", "most_telling", "routine_bars"]
 
 OTHER_LINES = 5  # of the screen, for jobs, headings and what is left out
 NAME = 28  # characters of the name of a routine
-
-
-def make_bars(file: TextIO, wanted: bool = False) -> View:
-    """Return bars, or lines where rich is missing.
-
-    Raises:
-        ConfigurationError: rich is not installed, and the bars were asked for by name.
-    """
-    try:
-        load_extra("rich", "progress with bars")
-    except ConfigurationError:
-        if wanted:
-            raise
-        print("progress without bars: pip install 'routilux[progress]'", file=file)
-        return Lines(file)
-    return Bars(file)
 
 
 def most_telling(routines: list[RoutineReading], room: int) -> list[RoutineReading]:

@@ -12,9 +12,13 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
+from routilux.errors import ConfigurationError
+from routilux.extras import load_extra
 from routilux.observability.figures import count_text, rate_text, share_text, time_text
 from routilux.observability.picture import clean
 from routilux.observability.readings import Meter, Reading
@@ -121,10 +125,10 @@ class Progress:
         if self._thread is not None:
             raise RuntimeError("this progress was shown already: ask for a new one")
         self._meter = Meter(self._runtime, self._total)
-        view = make_view(self._form, self._file)
+        make = choose_view(self._form, self._file)
         self._thread = threading.Thread(
             target=self._watch,
-            args=(self._meter, view),
+            args=(self._meter, make),
             name="routilux-progress",
             daemon=True,
         )
@@ -148,31 +152,49 @@ class Progress:
         if self._thread is not None:
             self._thread.join()
 
-    def _watch(self, meter: Meter, view: View) -> None:
+    # What it takes to show anything is loaded when there is something to show: a run
+    # that is shorter than that ends without having paid for it.
+    def _watch(self, meter: Meter, make: Callable[[], View]) -> None:
+        view = None
         try:
             pause = INTERVAL
             while not self._over.wait(pause):
                 began = time.thread_time()
+                view = make() if view is None else view
                 view.show(meter.read(), last=False)
                 pause = max(INTERVAL, PATIENCE * (time.thread_time() - began))
-            view.show(meter.read(last=True), last=True)
+            reading = meter.read(last=True)
+            view = make() if view is None else view
+            view.show(reading, last=True)
         except Exception:
             logger.warning("progress is not shown any more", exc_info=True)
         finally:
-            view.close()
+            if view is not None:
+                view.close()
 
 
-def make_view(form: Form, file: TextIO) -> View:
-    """Choose how to show it: what a notebook, a terminal, or a file can do."""
+def choose_view(form: Form, file: TextIO) -> Callable[[], View]:
+    """Choose how to show it: what a notebook, a terminal, or a file can do.
+
+    Raises:
+        ConfigurationError: Bars were asked for by name, and rich is not installed.
+    """
     if form == "notebook" or (form == "auto" and in_notebook()):
         from routilux.observability.notebook import NotebookView
 
-        return NotebookView()
+        return NotebookView
     if form == "bars" or (form == "auto" and file.isatty()):
-        from routilux.observability.bars import make_bars
+        try:
+            load_extra("rich", "progress with bars")  # a small part of it
+        except ConfigurationError:
+            if form == "bars":
+                raise
+            print("progress without bars: pip install 'routilux[progress]'", file=file)
+        else:
+            from routilux.observability.bars import Bars
 
-        return make_bars(file, wanted=form == "bars")
-    return Lines(file)
+            return partial(Bars, file)
+    return partial(Lines, file)
 
 
 def in_notebook() -> bool:
