@@ -7,7 +7,7 @@ SUFFIX = $(shell $(PYTHON) -c "import sysconfig; print(sysconfig.get_config_var(
 MODULES = $(subst /,.,$(basename $(wildcard routilux/_core/[a-z]*.pyi)))
 
 .PHONY: build trace debug asan ubsan tsan annotate test stress nightly bench lint docs
-.PHONY: bench-ratios bench-peers bench-metg bench-published bench-free-threaded
+.PHONY: bench-seeing bench-ratios bench-peers bench-metg bench-published bench-free-threaded
 .PHONY: bench-instructions bench-record bench-all bench-report test-all ft-test
 .PHONY: nightly soak coverage asan-test ubsan-test tsan-test valgrind sdist clean
 
@@ -114,6 +114,9 @@ bench-published:
 bench-free-threaded:
 	$(call TIMED,free_threaded)
 
+bench-seeing:
+	$(call TIMED,seeing)
+
 bench-instructions:
 	$(call MEASURE,instructions)
 
@@ -121,7 +124,7 @@ bench-record:
 	$(call MEASURE,instructions) --record
 
 # All of it, in about half an hour; then `make bench-report` draws what was measured.
-bench-all: bench bench-ratios bench-peers bench-published bench-metg
+bench-all: bench bench-ratios bench-seeing bench-peers bench-published bench-metg
 	$(MAKE) bench-free-threaded PYTHON="$(FREE_THREADED)"
 	$(MAKE) bench-instructions
 

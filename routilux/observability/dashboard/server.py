@@ -34,7 +34,6 @@ __all__ = ["Dashboard", "open_dashboard"]
 
 TICK_SECONDS = 1.0
 SHARE = 50  # a tick takes no more than this part of the time, however much there is
-COOKIE = "routilux_token"
 NEEDS = "dashboard()"
 FILES = {
     "page.js": "text/javascript; charset=utf-8",
@@ -118,8 +117,9 @@ class Dashboard:
         self.url = f"http://{shown}:{self.port}/"
         if token is not None:
             self.url += f"?token={quote(token, safe='')}"
+        self._cookie = f"routilux_token_{self.port}"  # browsers share them among ports
         self._closing = False
-        self._lines: dict[str, bytes] = {
+        self._files: dict[str, bytes] = {
             name: resources.files(__package__).joinpath("static", name).read_bytes()
             for name in (*FILES, "index.html")
         }
@@ -206,7 +206,7 @@ class Dashboard:
         if not self._any_host and host not in self._hosts:
             return 403, "this page answers to its own address only"
         origin = headers.get("origin")
-        if origin is not None and origin != f"http://{host}":
+        if origin is not None and origin.partition("://")[2] != host:
             return 403, "a page of another origin may not ask"
         # A link from elsewhere is no request of a page: it may show ours.
         link = request.url.path == "/" and headers.get("sec-fetch-mode") == "navigate"
@@ -214,7 +214,9 @@ class Dashboard:
         if site not in ("none", "same-origin") and not link:
             return 403, "a page of another origin may not ask"
         if self._token is not None:
-            given = request.cookies.get(COOKIE) or request.query_params.get("token", "")
+            given = request.cookies.get(self._cookie) or request.query_params.get(
+                "token", ""
+            )
             if not same(given, self._token):
                 return 401, "a token is needed: open the url of the dashboard"
         return None
@@ -225,17 +227,17 @@ class Dashboard:
             # The token leaves the address bar for a cookie that scripts can't read.
             response = responses.RedirectResponse("/", 303)
             response.set_cookie(
-                COOKIE, self._token, httponly=True, samesite="strict", path="/"
+                self._cookie, self._token, httponly=True, samesite="strict", path="/"
             )
             return response
-        page = self._lines["index.html"].decode("utf-8")
+        page = self._files["index.html"].decode("utf-8")
         return responses.HTMLResponse(page.replace("{{secret}}", self._secret))
 
     async def _file(self, request: Any) -> Any:
         name = request.path_params["name"]
         if name not in FILES:
             return text(404, "no such file")
-        return text(200, self._lines[name], FILES[name])
+        return text(200, self._files[name], FILES[name])
 
     async def _events(self, request: Any) -> Any:
         streaming = load_extra("starlette.responses", NEEDS).StreamingResponse
