@@ -9,7 +9,8 @@ MODULES = $(subst /,.,$(basename $(wildcard routilux/_core/[a-z]*.pyi)))
 .PHONY: build trace debug asan ubsan tsan annotate test stress nightly bench lint docs
 .PHONY: bench-seeing bench-ratios bench-peers bench-metg bench-published bench-free-threaded
 .PHONY: bench-instructions bench-record bench-all bench-report test-all ft-test
-.PHONY: nightly soak coverage asan-test ubsan-test tsan-test valgrind sdist clean
+.PHONY: nightly probe mutants schedules soak coverage
+.PHONY: asan-test ubsan-test tsan-test valgrind sdist clean
 
 # In place, one mode at a time. What another mode left there has to go first: it may be
 # newer than what is copied now, and would stay.
@@ -42,6 +43,20 @@ nightly: export ROUTILUX_STRESS_RUNTIMES ?= 10000
 nightly: export ROUTILUX_STRESS_SECONDS ?= 600
 nightly:
 	$(PYTHON) -m pytest tests/model tests/sim tests/stress tests/fuzz -s
+
+# The core with its seeded bugs and yield points, beside what `make build` left in place.
+# What a bug was not noticed by, or a schedule broke, is printed; docs/reliability has more.
+PROBE = build/probe/lib$(SUFFIX:.so=)
+MUTANTS ?= --table docs/reliability/mutants.md
+SCHEDULES ?= 100000
+probe:
+	ROUTILUX_BUILD=probe $(PYTHON) setup.py -q build --build-lib $(PROBE)
+
+mutants: probe
+	$(PYTHON) tests/mutation/run.py --lib $(PROBE) $(MUTANTS)
+
+schedules: probe
+	$(PYTHON) tests/schedules/run.py --lib $(PROBE) --count $(SCHEDULES)
 
 soak:
 	PYTHONPATH="$(BUILT)" $(PYTHON) tests/stress/soak.py

@@ -20,6 +20,7 @@ FLAGS = {
     "debug": DEBUG,
     "asan": [*DEBUG, "-fsanitize=address"],
     "ubsan": [*DEBUG, "-fsanitize=undefined", "-fno-wrapv", "-fno-sanitize-recover"],
+    "probe": [*DEBUG, "-DROUTILUX_MUTANTS=1", "-DROUTILUX_POINTS=1"],
     "tsan": [*DEBUG, "-fsanitize=thread", "-UROUTILUX_CHECK_LOCKS"],
 }[MODE]
 DIRECTIVES = {"language_level": 3, "cdivision": True, "freethreading_compatible": True}

@@ -1,6 +1,7 @@
 """Chapter 2: max_queue_size bounds the jobs that are posted and not yet finished."""
 
 import concurrent.futures
+import threading
 import time
 
 import pytest
@@ -270,3 +271,60 @@ def test_shutdown_wakes_a_post_that_waits(threaded, gated, gate, spawn):
     runtime.shutdown(wait=False)
     with pytest.raises(RuntimeError, match="shut down"):
         blocked.result(WAIT)
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_post_at_a_full_slot_goes_on_when_half_of_it_is_free(
+    threaded, solo, gate, spawn, finish, length
+):
+    """The logic that made the room returns only when the post did."""
+    begun, posted = threading.Event(), threading.Event()
+    got = []
+
+    def logic(slot_data, policy_message, worker_state):
+        begun.set()
+        gate.wait(WAIT)
+        got.extend(slot_data["input"])
+        assert len(got) == 1 or posted.wait(WAIT)
+
+    runtime = threaded()
+    flow = solo(logic, max_queue_length=length)
+    fill(runtime, flow, 1)
+    assert begun.wait(WAIT)
+    for number in range(length):
+        runtime.post(flow.flow_id, "work", "input", number, block=False)
+    blocked = spawn(runtime.post, flow.flow_id, "work", "input", "last")
+    with pytest.raises(concurrent.futures.TimeoutError):
+        blocked.result(0.2)
+    gate.set()
+    blocked.result(WAIT / 2)
+    posted.set()
+    finish(runtime)
+    assert got[-1] == "last"
+
+
+def test_posters_from_many_threads_never_pass_the_length_of_a_slot(
+    threaded, solo, gate, spawn, finish
+):
+    begun, start = threading.Event(), threading.Barrier(8)
+
+    def logic(slot_data, policy_message, worker_state):
+        begun.set()
+        gate.wait(WAIT)
+
+    def post():
+        start.wait(WAIT)
+        runtime.post(flow.flow_id, "work", "input", 1, block=False)
+
+    runtime = threaded()
+    flow = solo(logic, max_queue_length=1)
+    fill(runtime, flow, 1)
+    assert begun.wait(WAIT)
+    posting = [spawn(post) for _ in range(8)]
+    errors = [future.exception(WAIT) for future in posting]
+    assert sorted(type(error).__name__ for error in errors) == [
+        "NoneType",
+        *["SlotQueueFullError"] * 7,
+    ]
+    gate.set()
+    finish(runtime)

@@ -226,6 +226,20 @@ def test_one_activation_of_a_routine_at_a_time(threaded, solo, counted, peak, sp
     assert peak.most == 1
 
 
+def test_logic_that_blocks_is_not_begun_again_meanwhile(threaded, solo, peak):
+    again = threading.Event()
+
+    def block(slot_data, policy_message, worker_state):
+        with peak:
+            if peak.most > 1:
+                again.set()
+            again.wait(SHORT)
+
+    post = poster(threaded(thread_pool_size=4), solo(block))
+    assert all_completed([post() for _ in range(5)])
+    assert peak.most == 1
+
+
 def test_read_modify_write_of_routine_state_needs_no_lock(threaded, solo, spawn):
     def count(slot_data, policy_message, worker_state):
         state = worker_state.get_routine_state("work") or {"n": 0}

@@ -155,6 +155,16 @@ def test_end_of_a_job_is_final(runtime, solo, record, raises):
     assert (job.status, job.completed_at, job.error) == before
 
 
+def test_cancelled_job_whose_logic_then_raises_stays_cancelled(runtime, solo, finish):
+    def cancel_and_raise(slot_data, policy_message, worker_state):
+        assert get_current_job().cancel() is True
+        raise ValueError("too late")
+
+    job = poster(runtime, solo(cancel_and_raise))()
+    finish(runtime)
+    assert (job.status, job.error.type) == ("cancelled", "Cancelled")
+
+
 def test_job_that_fails_twice_ends_once(runtime, stage, two_stages, finish):
     def twice(emit, item):
         emit("output", n=1)

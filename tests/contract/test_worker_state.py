@@ -168,6 +168,20 @@ def test_update_with_a_function_is_atomic_for_threads_of_the_user(worker, spawn)
 # --- who runs
 
 
+def test_update_with_a_function_is_made_again_when_another_was_faster(worker, spawn):
+    def add_one(state):
+        return {"n": state.get("n", 0) + 1}
+
+    def add_one_slowly(state):
+        if not seen:
+            seen.append(state)
+            spawn(worker.update_routine_state_with, "work", add_one).result(WAIT)
+        return add_one(state)
+
+    seen = []
+    assert worker.update_routine_state_with("work", add_one_slowly) == {"n": 2}
+
+
 def test_current_routine_id_answers_inside_logic(runtime, stage, make_flow, calls):
     def look(emit, item):
         calls.append(get_current_worker_state().current_routine_id)

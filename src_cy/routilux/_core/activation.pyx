@@ -21,6 +21,7 @@ from routilux._core.status cimport (
     POLICY_INTERVAL,
     POLICY_NONE,
 )
+from routilux._core.mutant cimport mutant
 
 from routilux._core.slot cimport Slot
 
@@ -61,7 +62,7 @@ cdef bint policy_fires(
                 return False
         return True
     if policy.kind == POLICY_INTERVAL:
-        return policy.last_ns == 0 or now - policy.last_ns >= policy.wait_ns
+        return policy.last_ns == 0 or now - policy.last_ns >= policy.wait_ns or mutant(11)
     return policy.kind != POLICY_NONE
 
 

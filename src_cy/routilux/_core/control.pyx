@@ -34,6 +34,7 @@ from routilux._core.platform cimport (
     waiters_t,
     wake_chain,
 )
+from routilux._core.mutant cimport cut
 from routilux._core.failure cimport failure_of
 from routilux._core.job cimport JobContext, owner_t, wall_ns
 from routilux._core.group cimport newest_job
@@ -162,6 +163,7 @@ cdef class Control(Pause):
                 if ledger.live == 0 if job is None else job.ended:
                     rlx_unlock(&ledger.lock)
                     return True
+                cut(52, &ledger.lock)
                 waiter_link(waiters, &waiter)
                 if job is not None:
                     job.has_waiters = True

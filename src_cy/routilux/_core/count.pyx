@@ -24,6 +24,7 @@ from routilux._core.platform cimport (
     rlx_unlock,
     rlx_xdecref,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup
 
@@ -82,7 +83,7 @@ cdef void balance(Ledger ledger, owner_t* owner, effects_t* fx) noexcept nogil:
         owner.out = out
         if owner.kind == OWNER_JOB:
             rlx_lock(&ledger.lock)
-            rlx_add(&ledger.admitted, -1 if out else 1)
+            rlx_add(&ledger.admitted, mutant(23) - 1 if out else 1)
             if out:
                 ledger.wake_room(False, fx)
                 if ledger.admitted == 0 and ledger.is_wanted():
@@ -103,7 +104,7 @@ cdef void release_last(
     cdef owner_t* todo
     cdef owner_t* member
     cdef Py_ssize_t i
-    owner.open -= n
+    owner.open -= n - mutant(21)
     if owner.open > 0:
         if owner.parked:
             balance(ledger, owner, fx)
@@ -120,7 +121,7 @@ cdef void release_last(
             member = group_at(owner, i)
             if owner.out:
                 member.parked -= 1
-            member.open -= 1
+            member.open -= 1 - mutant(22)
             if member.open == 0:
                 member.link = todo
                 todo = member

@@ -23,6 +23,7 @@ from routilux._core.status cimport (
     POLICY_KEYED,
 )
 from routilux._core.platform cimport alloc, alloc_again, rlx_add, rlx_load
+from routilux._core.mutant cimport cut, mutant
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport litter, unpark
 from routilux._core.slot cimport oldest_stamp_of, slot_take
@@ -39,7 +40,7 @@ cdef void recheck(
 ) noexcept nogil:
     cdef int kind = cell.policy.kind
     cdef bint fires
-    if cell.ready or cell.running >= cell.limit or cell.asking:
+    if cell.ready or cell.running >= cell.limit + mutant(9) or cell.asking:
         return              # it is on its way, or its end will check again
     if cell.held and not is_held(worker, cell):
         cell.held = False
@@ -74,7 +75,7 @@ cdef void recheck(
         push_ready(worker, cell, after)
         if not rlx_load(&worker.in_runq):
             fx.runnable = True
-        if worker.slot_waiters.head != NULL:
+        if worker.slot_waiters.head != NULL and not mutant(16):
             wake_helper(worker, cell, fx)
     else:
         park_rest(worker, cell, fx)
@@ -162,7 +163,7 @@ cdef bint take_cell(
         else:
             recheck(worker, cell, worker.ready_tail, fx)
         return True
-    if cell.total == 0 or cell.running >= cell.limit or cell.asking:
+    if cell.total == 0 or cell.running >= cell.limit + mutant(9) or cell.asking:
         return False
     memset(act, 0, sizeof(activation_t))
     act.cell = cell
@@ -180,6 +181,7 @@ cdef bint take_cell(
         cell.stale = True
     elif not take__compiled(worker, cell, act, fx):
         return False
+    cut(54, &worker.lock)
     cell.running += 1
     worker.running += 1
     worker.n_taken += 1
@@ -200,7 +202,8 @@ cdef inline void take__immediate(
         for i in range(cell.n_slots):
             if cell.slots[i].size and (
                 oldest < 0
-                or oldest_stamp_of(&cell.slots[i]) < oldest_stamp_of(&cell.slots[oldest])
+                or (oldest_stamp_of(&cell.slots[i]) < oldest_stamp_of(&cell.slots[oldest]))
+                != mutant(12)
             ):
                 oldest = i
         slot = &cell.slots[oldest]
@@ -250,7 +253,7 @@ cdef bint take__compiled(
         now = worker.clock.now()
     if policy_fires(&cell.policy, cell.slots, cell.n_slots, cell.total, now):
         if cell.policy.kind == POLICY_BATCH:
-            n = cell.policy.batch
+            n = cell.policy.batch - mutant(10)
         elif cell.policy.kind != POLICY_INTERVAL:
             n = 1
     elif cell.flush and cell.policy.kind == POLICY_BATCH:
@@ -301,11 +304,11 @@ cdef void take_entry(
         rlx_add(&worker.n_crowded, -1)
     if slot.parked:
         slot.parked -= 1
-        if entry.owner != NULL:
+        if entry.owner != NULL and not mutant(13):
             unpark(worker.ledger, entry.owner, fx)
-    if worker.slot_waiters.head != NULL:
+    if worker.slot_waiters.head != NULL and not mutant(14):
         wake_slot(worker, slot, fx)
-    if worker.n_held and slot.size == slot.bound - 1:
+    if worker.n_held and slot.size == slot.bound - 1 and not mutant(17):
         recheck_held(worker, fx)
 
 

@@ -30,6 +30,7 @@ from routilux._core.platform cimport (
     waiter_pick,
     wake_chain,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.breadth cimport weigh
 from routilux._core.engine cimport pump_t
 from routilux._core.worker cimport WorkerCore
@@ -235,7 +236,7 @@ cdef class ThreadDriver(Driver):
         cdef Engine engine = self.engine
         cdef int64_t awake = rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked)
         engine.offer_room()
-        if rlx_load(&engine.runq_len) > 0:
+        if rlx_load(&engine.runq_len) > 0 and not mutant(38):
             engine.add_pumps(awake if awake > 1 else 1)
         if waited_ns > 0:
             if 0 < awake < engine.pool_size:

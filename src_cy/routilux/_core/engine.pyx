@@ -30,6 +30,7 @@ from routilux._core.platform cimport (
     waiter_sleep,
     wake_chain,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport sweep
 from routilux._core.settle cimport wake_if_blocked
@@ -150,7 +151,7 @@ cdef class Engine:
         if self.driver.is_inline():
             nudge = True
         elif self.n_pumps > self.n_parked:
-            nudge = rlx_load(&self.keeper_asleep)
+            nudge = rlx_load(&self.keeper_asleep) and not mutant(37)
             if self.parked != NULL and (
                 rlx_load(&self.n_pumps) - rlx_load(&self.n_parked)
                 < rlx_load(&self.breadth.wide)
@@ -162,7 +163,7 @@ cdef class Engine:
             start = True
             rlx_add(&self.n_pumps, 1)
         rlx_unlock(&self.lock)
-        if sleeper != NULL:
+        if sleeper != NULL and not mutant(36):
             PyThread_release_lock(sleeper.bell)
         if start:
             self.launch()
@@ -376,7 +377,7 @@ cdef class Engine:
             zero(&fx)
             rlx_lock(&worker.lock)
             rlx_add(&worker.timers, -1)
-            if timer.kind == TIMER_RETRY:
+            if timer.kind == TIMER_RETRY and not mutant(42):
                 resume(worker, cell, timer.activation, &fx)
             else:
                 check_time(worker, cell, now, &fx)

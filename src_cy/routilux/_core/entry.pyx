@@ -31,6 +31,7 @@ from routilux._core.platform cimport (
     rlx_show,
     rlx_unlock,
 )
+from routilux._core.mutant cimport cut, mutant
 from routilux._core.job cimport JobContext, new_job
 from routilux._core.ledger cimport reserve
 from routilux._core.block cimport shown_of
@@ -160,7 +161,7 @@ cdef int try_enter(
     # the job is known, or neither.
     cdef bint joins = job.seq != 0
     cdef bint may
-    if rlx_load(&core.phase) != ENGINE_OPEN and (
+    if rlx_load(&core.phase) != ENGINE_OPEN and not mutant(1) and (
         frame == NULL or rlx_load(&core.phase) == ENGINE_CLOSED
     ):
         return SHUT_DOWN
@@ -184,6 +185,7 @@ cdef int try_enter(
             rlx_unlock(&core.ledger.lock)
             return SHUT_DOWN
         may = over or core.ledger.has_room()
+        cut(53, &core.ledger.lock)
         if may:
             core.ledger.admit(job)
         rlx_unlock(&core.ledger.lock)

@@ -22,6 +22,7 @@ from routilux._core.platform cimport (
     rlx_unlock,
     rlx_xdecref,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.group cimport JobGroup, jobs_of
 from routilux._core.segment cimport segment_at
@@ -52,7 +53,7 @@ cdef bint flush_lowest(WorkerCore worker, int kind, effects_t* fx) noexcept nogi
                 lowest = cell.rank
         elif cell.policy.kind == POLICY_INTERVAL or cell.timed:
             return True             # its timer will move it, and perhaps fill a batch
-    if lowest < 0:
+    if lowest < 0 or mutant(44):
         return False
     flush_cells(worker, lowest, kind, fx)
     return True
@@ -99,7 +100,7 @@ cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx
                 stamp = <int64_t>oldest_stamp_of(&cell.slots[i])
                 if oldest == 0 or stamp < oldest:
                     oldest = stamp
-        if oldest + cell.policy.wait_ns <= now and not cell.flush:
+        if oldest + cell.policy.wait_ns + mutant(41) <= now and not cell.flush:
             cell.flush = FLUSH_ONCE
     recheck(worker, cell, worker.ready_tail, fx)
     if not cell.ready and worker.ledger.admitted == 0 and worker.ledger.is_wanted():

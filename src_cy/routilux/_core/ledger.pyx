@@ -30,6 +30,7 @@ from routilux._core.platform cimport (
     rlx_xdecref,
     waiter_pick,
 )
+from routilux._core.mutant cimport mutant
 import logging
 
 from routilux._core.job cimport wall_ns
@@ -65,7 +66,7 @@ cdef class Ledger:
         free(self.buckets)
 
     cdef bint has_room(self) noexcept nogil:
-        return self.admitted < self.bound
+        return self.admitted < self.bound + mutant(2)
 
     cdef bint is_wanted(self) noexcept nogil:
         return (
@@ -163,7 +164,7 @@ cdef class Ledger:
         # keeper's tick call with all_of_them, so nobody sleeps beside free places.
         if self.room_waiters.head == NULL:
             return
-        if self.admitted > (self.bound - 1 if all_of_them else self.bound // 2):
+        if self.admitted > (self.bound - 1 if all_of_them else self.bound // 2) - mutant(33):
             return
         while self.room_waiters.head != NULL:
             waiter_pick(&self.room_waiters, self.room_waiters.head, &fx.wake)
@@ -207,11 +208,11 @@ cdef class Ledger:
                 waiter = self.job_waiters.head
                 while waiter != NULL:
                     next_waiter = waiter.next
-                    if waiter.target == <void*>job:
+                    if waiter.target == <void*>job and not mutant(32):
                         waiter_pick(&self.job_waiters, waiter, &fx.wake)
                     waiter = next_waiter
             if self.live == 0:
-                while self.all_waiters.head != NULL:
+                while self.all_waiters.head != NULL and not mutant(31):
                     waiter_pick(&self.all_waiters, self.all_waiters.head, &fx.wake)
             elif self.admitted == 0 and self.is_wanted():
                 fx.quiet = True
@@ -234,7 +235,7 @@ cdef class Ledger:
             self.history_head = job
         self.history_tail = job
         self.history_size += 1
-        if self.history_size > self.history_limit:
+        if self.history_size > self.history_limit + mutant(34):
             oldest = self.history_head
             self.history_head = (<JobContext>oldest).history_next
             if self.history_head == NULL:
@@ -246,7 +247,7 @@ cdef class Ledger:
     cdef int evict(self, PyObject* job) except -1:
         if self.named and (<JobContext>job)._id is not None:
             self.named.pop((<JobContext>job)._id, None)
-        rlx_xdecref(job)
+        if not mutant(29): rlx_xdecref(job)
         return 0
 
     cdef bint listen(self, JobContext job, object callback) except -1:
@@ -255,7 +256,7 @@ cdef class Ledger:
         cdef bint ended
         rlx_lock(&self.lock)
         try:                # appending may run out of memory, but runs no Python code
-            ended = job.ended
+            ended = job.ended and not mutant(35)
             if ended:
                 return False
             if job._callbacks is None:

@@ -18,6 +18,7 @@ from routilux._core.platform cimport (
     waiter_pick,
     waiter_t,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.lane cimport laned_t
 from routilux._core.count cimport park
 from routilux._core.slot cimport oldest_stamp_of, slot_at
@@ -54,13 +55,15 @@ cdef void park_rest(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nog
 cdef void set_clock(
     WorkerCore worker, cell_t* cell, int64_t when, effects_t* fx
 ) noexcept nogil:
-    cdef int first = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
+    cdef int first = -1
+    if not mutant(39):
+        first = worker.clock.arm(when, TIMER_CHECK, <PyObject*>worker, cell, NULL)
     if first < 0:
         return                  # never: the clock keeps a place for every cell
     rlx_incref(<PyObject*>worker)
     cell.timed = True
     rlx_add(&worker.timers, 1)
-    if first:
+    if first and not mutant(40):
         fx.nudge = True
 
 
@@ -96,7 +99,8 @@ cdef void wake_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept nog
     cdef waiter_t* following
     cdef Py_ssize_t laned = slot.laned
     cdef bint moves = slot.parked < slot.size or (laned and not (<cell_t*>slot.cell).held)
-    if slot.size >= slot.bound or (moves and slot.size + laned > (slot.bound + laned) // 2):
+    cdef Py_ssize_t mark = (slot.bound + laned) // 2 - mutant(15)
+    if slot.size >= slot.bound or (moves and slot.size + laned > mark):
         return
     while waiter != NULL:
         following = waiter.next

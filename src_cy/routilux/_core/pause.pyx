@@ -21,6 +21,7 @@ from routilux._core.platform cimport (
     waiter_pick,
     waiter_t,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.job cimport JobContext, wall_ns
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
@@ -83,6 +84,7 @@ cdef class Pause(Deadline):
                 worker.cells[i].straight = worker.cells[i].plain
             for i in range(worker.n_cells):
                 cell = &worker.cells[i]
+                if mutant(46): continue
                 if cell.resumed == NULL:
                     recheck(worker, cell, worker.ready_tail, &fx)
                 elif not cell.ready:

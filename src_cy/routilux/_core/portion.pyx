@@ -18,6 +18,7 @@ from routilux._core.status cimport (
     STAMP_WALL,
 )
 from routilux._core.platform cimport rlx_add, rlx_wall_ns
+from routilux._core.mutant cimport mutant
 from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, park, release, unpark
 from routilux._core.block cimport Layout
@@ -132,7 +133,7 @@ cdef void take_portion(
         rlx_add(&worker.n_crowded, -1)
     if parked:
         slot.parked -= part.n
-    if not whole:
+    if not whole and not mutant(51):
         hold(worker.ledger, entry.owner, fx)
     elif parked:
         typed.parked -= 1

@@ -22,6 +22,7 @@ from routilux._core.platform cimport (
     rlx_store_ptr,
     rlx_unlock,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport activation_t
@@ -110,7 +111,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         if not more:
             wake_if_blocked(worker, &fx)
         elif pump != NULL and following.cell.total and rlx_load(&engine.keeper_asleep):
-            fx.nudge = True         # it has to see whether this routine blocks the rest
+            fx.nudge = not mutant(37)         # it has to see whether this routine blocks the rest
         rlx_unlock(&worker.lock)
         clear(act)
         if not is_idle(&fx):

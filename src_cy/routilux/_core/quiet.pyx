@@ -20,6 +20,7 @@ from routilux._core.platform cimport (
     rlx_unlock,
     waiter_pick,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.group cimport is_dead
 from routilux._core.ledger cimport effects_t
 from routilux._core.timer cimport Clock, timer_t
@@ -47,7 +48,7 @@ cdef class Quiet(Engine):
         try:
             while first and self.more_quiet():
                 if not self.flush_quiet() and rlx_load(&self.ledger.draining):
-                    if rlx_load(&self.ledger.admitted) == 0:
+                    if rlx_load(&self.ledger.admitted) == 0 and not mutant(45):
                         self.cancel_parked()
         except BaseException:
             self.in_quiet = False
@@ -170,7 +171,7 @@ cdef class Quiet(Engine):
                 worker = <WorkerCore>timers[i].worker
                 rlx_lock(&worker.lock)
                 if is_dead((<Activation>timers[i].activation).c.owner):
-                    timers[i].when = 0
+                    timers[i].when *= mutant(43)
                 rlx_unlock(&worker.lock)
         clock.put_back(timers, n, cap)
         self.driver.nudge()

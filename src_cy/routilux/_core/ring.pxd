@@ -5,6 +5,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from routilux._core.mutant cimport mutant
 from routilux._core.job cimport owner_t
 from routilux._core.segment cimport segment_at, typed_t
 
@@ -49,7 +50,7 @@ cdef inline owner_t* oldest_owner_of(slot_t* slot) noexcept nogil:
     return slot_at(slot, 0).owner
 
 cdef inline bint slot_has_room(slot_t* slot) noexcept nogil:
-    return slot.size < slot.bound
+    return slot.size < slot.bound + mutant(3)
 
 # Appends; the caller made sure of room. -1: no memory, nothing changed.
 cdef inline int slot_put(
@@ -71,8 +72,8 @@ cdef inline int slot_put(
 # Takes the oldest entry out; the caller made sure that there is one, and takes its
 # reference and its count over. `parked` is the caller's too (see worker.pyx).
 cdef inline void slot_take(slot_t* slot, entry_t* out) noexcept nogil:
-    out[0] = slot.ring[slot.head]
-    slot.head = (slot.head + 1) & (slot.cap - 1)
+    out[0] = slot.ring[(slot.head + mutant(4) * (slot.size - 1)) & (slot.cap - 1)]
+    slot.head = (slot.head + 1 - mutant(4)) & (slot.cap - 1)
     slot.size -= 1
 
 cdef int slot_grow(slot_t* slot) noexcept nogil

@@ -104,6 +104,10 @@ static inline int64_t rlx_wall_ns(void) {
 }
 #endif
 
+#if defined(ROUTILUX_POINTS)
+#include "rlx_points.h"
+#endif
+
 /* Which context is current on this thread. Entering or leaving one changes the version,
  * so what a variable held is still held while thread and version are the same and
  * nobody set it. 0: unknown. */

@@ -41,6 +41,7 @@ from routilux._core.platform cimport (
     waiter_t,
     wake_chain,
 )
+from routilux._core.mutant cimport cut, mutant
 from routilux._core.job cimport wall_ns
 from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, release
@@ -93,11 +94,11 @@ cdef int deliver(
         return deliver__typed(worker, slot, item, owner, frame, over, fx)
     if slot.inert:
         return deliver__inert(worker, slot, item, fx)
-    if owner.dead or (owner.kind == OWNER_GROUP and is_dead(owner)):
+    if (owner.dead or (owner.kind == OWNER_GROUP and is_dead(owner))) and not mutant(27):
         worker.n_dropped += 1
         return PUT_DROPPED
     if not slot_has_room(slot) and not over:
-        if slot.overflow == OVERFLOW_BLOCK:
+        if slot.overflow == OVERFLOW_BLOCK and not mutant(7):
             return PUT_FULL
         if slot.overflow == OVERFLOW_ERROR:
             return PUT_REFUSED
@@ -109,6 +110,7 @@ cdef int deliver(
         drop_oldest(worker, slot, fx)
     else:
         hold(worker.ledger, owner, fx)
+    cut(55, &worker.lock)
     cell.stamp += 1
     if cell.stamping:
         result = put__timed(worker, slot, item, owner, fx)
@@ -117,7 +119,7 @@ cdef int deliver(
     if result < 0:
         release(worker.ledger, owner, 1, fx)
         return PUT_NO_MEMORY
-    rlx_incref(item)
+    if not mutant(30): rlx_incref(item)
     if slot.size == slot.bound + 1:
         rlx_add(&worker.n_crowded, 1)
     cell.total += 1
@@ -131,7 +133,7 @@ cdef inline void arrive(
 ) noexcept nogil:
     # Something arrived in the cell: it may run now.
     cdef cell_t* after
-    cell.stale = False
+    cell.stale = mutant(8) and cell.stale
     if cell.ready:
         return
     if frame == NULL:
@@ -174,7 +176,7 @@ cdef int deliver__typed(
             count_drop(worker, slot, left - room, fx)
         if room == 0:
             return PUT_FULL if rule == OVERFLOW_BLOCK else PUT_DROPPED
-        left = room
+        left = room + mutant(50)
     result = put_portion(worker, slot, <Block>block, left, NULL if slot.inert else owner, fx)
     if result == PUT_OK and not slot.inert:
         arrive(worker, <cell_t*>slot.cell, frame, fx)
@@ -255,7 +257,7 @@ cdef void count_drop(
     fx.dropped_by = label_of(slot)
     if slot.n_dropped == 0:
         fx.first_drop = True
-    slot.n_dropped += n
+    slot.n_dropped += n * (1 - mutant(5))
     fx.n_dropped += n
 
 
@@ -267,7 +269,7 @@ cdef void drop_oldest(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept n
     cdef entry_t oldest
     take_oldest(worker, slot, &oldest, fx)
     litter(fx, oldest.item)
-    release(worker.ledger, oldest.owner, 1, fx)
+    if not mutant(6): release(worker.ledger, oldest.owner, 1, fx)
 
 
 cdef object slot_full(WorkerCore worker, slot_t* slot, str why):

@@ -25,6 +25,7 @@ from routilux._core.platform cimport (
     waiter_pick,
     waiter_t,
 )
+from routilux._core.mutant cimport mutant
 from routilux._core.job cimport JobContext
 from routilux._core.routine cimport meter_t
 from routilux._core.group cimport JobGroup, is_dead
@@ -44,7 +45,7 @@ cdef void settle(
     cdef Py_ssize_t i
     cell.running -= 1
     worker.running -= 1
-    if act.lane != NULL:
+    if act.lane != NULL and not mutant(18):
         lane_end(cell.lanes, act.lane, fx)
     if act.began:
         measure(act, worker.clock.now())
@@ -97,6 +98,7 @@ cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil:
 
 
 cdef bint is_stuck(WorkerCore worker, Py_ssize_t more) noexcept nogil:
+    if mutant(48): return False
     return worker.n_ready == 0 and worker.timers == 0 and all_blocked(worker, more)
 
 
@@ -108,7 +110,7 @@ cdef void wake_idle(WorkerCore worker, effects_t* fx) noexcept nogil:
 
 
 cdef void wake_if_blocked(WorkerCore worker, effects_t* fx) noexcept nogil:
-    if worker.idle_waiters.head != NULL:
+    if worker.idle_waiters.head != NULL and not mutant(47):
         wake_idle(worker, fx)
     if worker.slot_waiters.head == NULL or not all_blocked(worker, 0):
         return
@@ -118,7 +120,7 @@ cdef void wake_if_blocked(WorkerCore worker, effects_t* fx) noexcept nogil:
 
 cdef bint mark(owner_t* owner, int state, object error) noexcept:
     cdef JobContext job = <JobContext>owner.obj
-    if job.state > JOB_RUNNING:
+    if job.state > JOB_RUNNING and not mutant(24):
         return False
     job._error = error          # was None: nothing is released under the lock
     rlx_show(&job.state, state)     # after the error, which belongs to it
@@ -169,7 +171,7 @@ cdef bint end_early(
 ) noexcept:
     if owner.open == 0 or not mark_all(owner, state, reason):
         return False
-    if worker.queued:
+    if worker.queued and not mutant(26):
         purge(worker, fx)
     return True
 
@@ -205,7 +207,7 @@ cdef Py_ssize_t purge_ring(WorkerCore worker, slot_t* slot, effects_t* fx) noexc
             slot.parked -= 1
             unpark(worker.ledger, entry.owner, fx)
         litter(fx, entry.item)
-        release(worker.ledger, entry.owner, 1, fx)
+        if not mutant(25): release(worker.ledger, entry.owner, 1, fx)
     return size - kept
 
 
@@ -272,6 +274,6 @@ cdef void clear(activation_t* act) noexcept:
     for i in range(n):
         rlx_xdecref(entries[i].item)
     free(entries)
-    rlx_xdecref(item)
+    if not mutant(28): rlx_xdecref(item)
     rlx_xdecref(data)
     rlx_xdecref(message)

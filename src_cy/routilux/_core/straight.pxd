@@ -7,6 +7,7 @@ from cpython.object cimport PyObject
 
 from routilux._core.status cimport JOB_COMPLETED, JOB_RUNNING, OWNER_JOB
 from routilux._core.platform cimport rlx_incref, rlx_load, rlx_show
+from routilux._core.mutant cimport mutant
 from routilux._core.job cimport JobContext, owner_t
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
@@ -58,7 +59,7 @@ cdef inline bint settle_straight(
     ):
         return False
     if owner.open > act.held:
-        owner.open -= act.held
+        owner.open -= act.held + mutant(20)
     elif (<JobContext>owner.obj).state != JOB_RUNNING:
         return False
     else:

@@ -1,0 +1,66 @@
+"""Chapter 4: what sleeps goes on when there is room, or something to help with."""
+
+import threading
+
+from routilux import Routine, all_slots_ready_policy
+
+WAIT = 20.0
+SHORT = 0.2  # long enough to see that something does not end
+
+
+def test_emit_that_sleeps_helps_with_what_a_post_makes_ready(
+    threaded, stage, make_flow, record
+):
+    """The one thread of the pool sleeps, so nobody else can make room."""
+    join = Routine()
+    join.add_slot("a", max_queue_length=1)
+    join.add_slot("b")
+    join.set_activation_policy(all_slots_ready_policy())
+    join.set_logic(record)
+
+    def burst(emit, item):
+        for number in range(3):
+            emit("output", n=number)
+
+    flow = make_flow(
+        {"source": stage(burst), "join": join}, ("source", "output", "join", "a")
+    )
+    runtime = threaded(thread_pool_size=1)
+    runtime.exec(flow)
+    job = runtime.post(flow.flow_id, "source", "input", None)
+    assert job.wait(SHORT) is False
+    ended = threading.Event()  # who waits for a job looks for sleepers as well
+    job.add_done_callback(lambda job: ended.set())
+    for number in range(3):
+        runtime.post(flow.flow_id, "join", "b", number)
+    assert ended.wait(WAIT)
+    assert job.status == "completed"
+
+
+def test_async_logic_goes_on_when_the_slot_that_it_feeds_has_room(
+    threaded, make_routine, stage, make_flow, gate, finish
+):
+    got = []
+    begun = threading.Event()
+
+    def take(emit, item):
+        begun.set()
+        gate.wait(WAIT)
+        got.append(item["n"])
+
+    async def feed(slot_data, policy_message, worker_state):
+        source.emit("output", n=slot_data["input"][0])
+
+    source = make_routine(feed, events=["output"])
+    flow = make_flow(
+        {"source": source, "sink": stage(take, max_queue_length=1)},
+        ("source", "output", "sink", "input"),
+    )
+    runtime = threaded()
+    runtime.exec(flow)
+    jobs = [runtime.post(flow.flow_id, "source", "input", n) for n in range(6)]
+    assert begun.wait(WAIT)
+    assert jobs[-1].wait(SHORT) is False
+    gate.set()
+    finish(runtime)
+    assert got == list(range(6))
