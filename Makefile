@@ -56,6 +56,7 @@ mutants: probe
 	$(PYTHON) tests/mutation/run.py --lib $(PROBE) $(MUTANTS)
 
 schedules: probe
+	ROUTILUX_PROBE="$(CURDIR)/$(PROBE)" $(PYTHON) -m pytest tests/schedules
 	$(PYTHON) tests/schedules/run.py --lib $(PROBE) --count $(SCHEDULES)
 
 soak:

@@ -226,17 +226,31 @@ def test_one_activation_of_a_routine_at_a_time(threaded, solo, counted, peak, sp
     assert peak.most == 1
 
 
-def test_logic_that_blocks_is_not_begun_again_meanwhile(threaded, solo, peak):
+@pytest.fixture
+def blocking(peak):
+    """Build logic that gives a second one of its kind time to begin."""
     again = threading.Event()
 
-    def block(slot_data, policy_message, worker_state):
+    def logic(slot_data, policy_message, worker_state):
         with peak:
             if peak.most > 1:
                 again.set()
             again.wait(SHORT)
 
-    post = poster(threaded(thread_pool_size=4), solo(block))
+    return logic
+
+
+def test_logic_that_blocks_is_not_begun_again_meanwhile(threaded, solo, blocking, peak):
+    post = poster(threaded(thread_pool_size=4), solo(blocking))
     assert all_completed([post() for _ in range(5)])
+    assert peak.most == 1
+
+
+def test_logic_that_blocks_is_not_begun_again_for_its_key(
+    threaded, keyed, blocking, peak
+):
+    post = poster(threaded(thread_pool_size=4), keyed(blocking))
+    assert all_completed([post({"key": 1}) for _ in range(5)])
     assert peak.most == 1
 
 

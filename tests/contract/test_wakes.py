@@ -6,6 +6,7 @@ from routilux import Routine, all_slots_ready_policy
 
 WAIT = 20.0
 SHORT = 0.2  # long enough to see that something does not end
+REST = 0.3  # long enough for whoever watches to go to sleep
 
 
 def test_emit_that_sleeps_helps_with_what_a_post_makes_ready(
@@ -64,3 +65,24 @@ def test_async_logic_goes_on_when_the_slot_that_it_feeds_has_room(
     gate.set()
     finish(runtime)
     assert got == list(range(6))
+
+
+def test_routines_that_block_run_side_by_side_after_a_time_of_rest(
+    threaded, stage, make_flow, finish
+):
+    """Who watches over threads that block had gone to sleep, and is woken."""
+    together = threading.Barrier(2)
+    flow = make_flow(
+        {
+            name: stage(lambda emit, item: item and together.wait(WAIT))
+            for name in ("left", "right")
+        }
+    )
+    runtime = threaded()
+    runtime.exec(flow)
+    runtime.post(flow.flow_id, "left", "input", None)
+    finish(runtime)
+    threading.Event().wait(REST)
+    jobs = [runtime.post(flow.flow_id, name, "input", 1) for name in ("left", "right")]
+    finish(runtime)
+    assert {str(job.status) for job in jobs} == {"completed"}

@@ -118,7 +118,7 @@ MUTANTS = [
             (
                 "lane.pyx",
                 "a lane is ready although its key is busy",
-                "contract/test_keyed.py::test_items_of_a_key_are_processed_in_order_and_never_overlap",
+                "contract/test_concurrency.py::test_logic_that_blocks_is_not_begun_again_for_its_key",
             ),
             # Settling.
             (
@@ -170,7 +170,7 @@ MUTANTS = [
             (
                 "ledger.pyx",
                 "forgotten decref: a job that falls out of the history is kept",
-                "stress/test_leaks.py::test_runtimes_leave_nothing_behind[shut down]",
+                "stress/test_leaks.py::test_runtimes_leave_nothing_behind",
             ),
             (
                 "route.pyx",
@@ -212,7 +212,7 @@ MUTANTS = [
             (
                 "engine.pyx, pump.pyx",
                 "the keeper sleeps on while work waits behind a pump that blocks",
-                "contract/test_parallel.py::test_set_concurrency_lets_n_activations_run_at_once",
+                "contract/test_wakes.py::test_routines_that_block_run_side_by_side_after_a_time_of_rest",
             ),
             (
                 "driver.pyx",
