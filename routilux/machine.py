@@ -21,6 +21,7 @@ from routilux.companions import Companions
 from routilux.event_loop import EventLoopThread
 from routilux.flow import Flow
 from routilux.simulation import Interleave, Simulation
+from routilux.spares import Spares
 from routilux.worker import WorkerState
 
 __all__ = ["Machine"]
@@ -84,7 +85,7 @@ class Machine:
         self._executor: ThreadPoolExecutor | None = None
         self._owns_executor = not shared and not inline
         self._keeper: threading.Thread | None = None
-        self._spares: list[threading.Thread] = []
+        self._spares = Spares()
         self._driver: ThreadDriver | InlineDriver | None = None
         self._exit_driver: InlineDriver | None = None
         self._let_go: Callable[[], None] | None = None
@@ -108,7 +109,12 @@ class Machine:
             loop = self._loop
             self._attach(
                 ThreadDriver(
-                    self.core, submit, loop.spawn, loop.cancel, self._spare, patience
+                    self.core,
+                    submit,
+                    loop.spawn,
+                    loop.cancel,
+                    self._spares.start,
+                    patience,
                 )
             )
         MACHINES.add(self)
@@ -286,14 +292,6 @@ class Machine:
             keeper.start()
             self._keeper = keeper
 
-    def _spare(self, pump: Callable[[], None]) -> None:
-        # A thread of the pool is lost to logic that was given up: one in its place.
-        thread = threading.Thread(target=pump, name="routilux-spare", daemon=True)
-        thread.start()
-        with self._lock:
-            self._spares = [other for other in self._spares if other.is_alive()]
-            self._spares.append(thread)
-
     def _close_later(self) -> None:
         # Threads end by themselves: somebody has to see the last job go.
         if self.core.counts()["jobs_live"] == 0:
@@ -347,8 +345,7 @@ class Machine:
         else:
             if self._executor is not None and self._owns_executor:
                 self._executor.shutdown(wait=True)
-            for thread in self._spares:
-                thread.join()
+            self._spares.join()
         if self._keeper is not None:
             self._keeper.join()
         self._loop.join()

@@ -56,8 +56,8 @@ PROGRAM = """
 
 @pytest.fixture(autouse=True)
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Work in an empty folder that has `program.py`, with names of its own."""
-    (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))
+    """Work in an empty folder that has `station.py`, with names of its own."""
+    (tmp_path / "station.py").write_text(textwrap.dedent(PROGRAM))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(ObjectFactory, "_instance", None)

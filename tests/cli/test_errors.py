@@ -18,7 +18,7 @@ FILES = {
     "slot.yaml": "routines: {a: {class: filter}}\nconnections: ['a.passed -> a.in']",
     "words.txt": "",
     "lines.jsonl": "1\n{x\n",
-    "raises.py": "import program\n1 / 0\n",
+    "raises.py": "import station\n1 / 0\n",
     "leaves.py": "raise SystemExit('enough')\n",
     "bad.toml": "[routines]\ndirectories = 3\n",
 }
@@ -26,7 +26,7 @@ FILES = {
 CASES = [
     (["bogus"], "No such command 'bogus'"),
     (["run"], "give one FLOW"),
-    (["run", "program:halves", "-w", "program:halves"], "give one FLOW"),
+    (["run", "station:halves", "-w", "station:halves"], "give one FLOW"),
     (["run", "--bogus"], "No such option"),
     (["run", "absent.yaml"], "absent.yaml: No such file or directory"),
     (["run", "words.txt"], "'words.txt' is no flow"),
@@ -37,30 +37,30 @@ CASES = [
     (["validate", "config.yaml"], "did you mean 'condition'?"),
     (["validate", "slot.yaml"], "Slot 'in' not found in routine 'a'"),
     (["run", "absent:flow"], "there is no module 'absent'"),
-    (["run", "program:absent"], "has no attribute 'absent'"),
-    (["run", "program:nothing"], "'program:nothing' is 3: no flow"),
+    (["run", "station:absent"], "has no attribute 'absent'"),
+    (["run", "station:nothing"], "'station:nothing' is 3: no flow"),
     (["run", "raises:flow"], "ZeroDivisionError: division by zero"),
     (["run", "leaves:flow"], "enough"),
-    (["run", "program:halves", "-p", "x"], "must be KEY=VALUE, not 'x'"),
-    (["run", "program:halves", "-i", "absent"], "No such file"),
-    (["run", "program:halves", "-i", "lines.jsonl"], "lines.jsonl, line 2, column 2"),
-    (["run", "program:halves", "-i", "lines.jsonl", "-p", "a=1"], "need an object"),
-    (["run", "program:signs", "-e", "sign"], "needs ROUTINE.EVENT"),
-    (["run", "program:signs", "-e", "sign.hihg"], "Did you mean 'high'?"),
-    (["run", "program:signs", "-e", "sing.high"], "Did you mean 'sign'?"),
-    (["run", "program:signs", "--set", "at=4"], "needs ROUTINE.KEY=VALUE"),
-    (["run", "program:signs", "--set", "sing.at=4"], "Did you mean 'sign'?"),
-    (["run", "program:signs", "-r", "absent"], "routine 'absent' not found"),
-    (["run", "program:signs", "-r", "sign", "-s", "x"], "Slot 'x' not found"),
-    (["run", "program:signs", "--threads", "0"], "0 is not in the range"),
-    (["run", "program:signs", "--routines-dir", "absent"], "no folder 'absent'"),
-    (["run", "program:signs", "--config", "absent.toml"], "absent.toml: No such"),
-    (["run", "program:signs", "--config", "bad.toml"], "must be a list of folders"),
-    (["graph", "program:signs", "-o", "absent/x.dot"], "absent/x.dot: No such"),
-    (["graph", "program:signs", "-f", "png"], "'png' is not one of"),
+    (["run", "station:halves", "-p", "x"], "must be KEY=VALUE, not 'x'"),
+    (["run", "station:halves", "-i", "absent"], "No such file"),
+    (["run", "station:halves", "-i", "lines.jsonl"], "lines.jsonl, line 2, column 2"),
+    (["run", "station:halves", "-i", "lines.jsonl", "-p", "a=1"], "need an object"),
+    (["run", "station:signs", "-e", "sign"], "needs ROUTINE.EVENT"),
+    (["run", "station:signs", "-e", "sign.hihg"], "Did you mean 'high'?"),
+    (["run", "station:signs", "-e", "sing.high"], "Did you mean 'sign'?"),
+    (["run", "station:signs", "--set", "at=4"], "needs ROUTINE.KEY=VALUE"),
+    (["run", "station:signs", "--set", "sing.at=4"], "Did you mean 'sign'?"),
+    (["run", "station:signs", "-r", "absent"], "routine 'absent' not found"),
+    (["run", "station:signs", "-r", "sign", "-s", "x"], "Slot 'x' not found"),
+    (["run", "station:signs", "--threads", "0"], "0 is not in the range"),
+    (["run", "station:signs", "--routines-dir", "absent"], "no folder 'absent'"),
+    (["run", "station:signs", "--config", "absent.toml"], "absent.toml: No such"),
+    (["run", "station:signs", "--config", "bad.toml"], "must be a list of folders"),
+    (["graph", "station:signs", "-o", "absent/x.dot"], "absent/x.dot: No such"),
+    (["graph", "station:signs", "-f", "png"], "'png' is not one of"),
     (["list", "flows", "--dir", "absent"], "no folder 'absent'"),
     (["job", "status", "job_1"], "there is no job 'job_1'"),
-    (["job", "submit", "-f", "program:halves", "-d", "0"], "ZeroDivisionError"),
+    (["job", "submit", "-f", "station:halves", "-d", "0"], "ZeroDivisionError"),
     (["completion", "tcsh"], "'tcsh' is not one of"),
 ]
 
@@ -84,7 +84,7 @@ def test_error_is_one_line_and_exit_code_2(command, arguments, text):
 
 
 def test_each_error_of_a_flow_is_a_line(command):
-    done = command("validate", "program:idle")
+    done = command("validate", "station:idle")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "Error: Routine 'lazy' has no activation policy: it never runs",

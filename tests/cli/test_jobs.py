@@ -17,7 +17,7 @@ def submit(command, *arguments):
 
 
 def test_submit_prints_what_became_of_the_job(process):
-    done = process("job", "submit", "-f", "program:halves", "-d", "4")
+    done = process("job", "submit", "-f", "station:halves", "-d", "4")
     assert (done.returncode, done.stderr) == (0, "")
     record = json.loads(done.stdout)
     assert (record["status"], record["result"], record["error"]) == (
@@ -26,19 +26,19 @@ def test_submit_prints_what_became_of_the_job(process):
 
 
 def test_items_that_leave_the_flow_are_in_the_record(command):
-    record = submit(command, "-f", "program:signs", "-r", "sign", "-d", '{"n": 1}')
+    record = submit(command, "-f", "station:signs", "-r", "sign", "-d", '{"n": 1}')
     assert record["output"] == [{"from": "sign.high", "data": {"n": 1}}]
 
 
 def test_record_can_be_asked_for_by_another_process(process, command):
-    record = submit(command, "-f", "program:halves", "-s", "input", "-d", "2")
+    record = submit(command, "-f", "station:halves", "-s", "input", "-d", "2")
     assert json.loads(process("job", "status", record["job_id"]).stdout) == record
 
 
 def test_jobs_are_listed_oldest_first(command):
-    ids = [submit(command, "-f", "program:halves", "-d", "1")["job_id"]]
-    ids.append(submit(command, "-f", "program:halves", "-d", "0")["job_id"])
-    submit(command, "-f", "program:signs", "-d", '{"n": 1}')
+    ids = [submit(command, "-f", "station:halves", "-d", "1")["job_id"]]
+    ids.append(submit(command, "-f", "station:halves", "-d", "0")["job_id"])
+    submit(command, "-f", "station:signs", "-d", '{"n": 1}')
     rows = json.loads(command("job", "list", "--format", "json").stdout)
     assert [row["job_id"] for row in rows[:2]] == ids
     assert [row["status"] for row in rows] == ["completed", "failed", "completed"]
@@ -47,7 +47,7 @@ def test_jobs_are_listed_oldest_first(command):
 
 
 def test_job_that_takes_too_long_is_cancelled(process):
-    done = process("job", "submit", "-f", "program:stuck", "--timeout", "0.1")
+    done = process("job", "submit", "-f", "station:stuck", "--timeout", "0.1")
     assert done.returncode == 2
     assert "did not end within 0.1 s" in done.stderr
     assert json.loads(done.stdout)["status"] == "cancelled"
@@ -56,7 +56,7 @@ def test_job_that_takes_too_long_is_cancelled(process):
 @pytest.mark.skipif(os.name == "nt", reason="asks for the process by a signal")
 def test_job_whose_process_was_killed_is_lost(command):
     child = subprocess.Popen(
-        [sys.executable, "-m", "routilux", "job", "submit", "-f", "program:stuck"]
+        [sys.executable, "-m", "routilux", "job", "submit", "-f", "station:stuck"]
     )
     folder = Path(".routilux/jobs")
     while not list(folder.glob("job_*.json")):

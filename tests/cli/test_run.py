@@ -17,13 +17,13 @@ NUMBERS = "".join(f'{{"n": {n}}}\n' for n in (3, -1, 5))
 
 def test_results_of_functions_come_in_the_order_of_the_items(process, values):
     stdin = "".join(f"{n}\n" for n in range(1, 501))
-    done = process("run", "program:halves", "-i", "-", stdin=stdin)
+    done = process("run", "station:halves", "-i", "-", stdin=stdin)
     assert (done.returncode, done.stderr) == (0, "")
     assert values(done.stdout) == [1 / n for n in range(1, 501)]
 
 
 def test_a_function_that_returns_a_flow_is_called(command, values):
-    done = command("run", "program:make", "-i", "-", stdin="4\n")
+    done = command("run", "station:make", "-i", "-", stdin="4\n")
     assert values(done.stdout) == ["0.25"]
 
 
@@ -37,14 +37,14 @@ def test_parameters_make_the_one_item(command, values):
 
 def test_parameters_fill_up_items(command, values):
     done = command(
-        *("run", "program:signs", "-i", "-", "-e", "sign.high", "-p", "n=7"),
+        *("run", "station:signs", "-i", "-", "-e", "sign.high", "-p", "n=7"),
         stdin='{"n": 1}\n\n{}\n',
     )
     assert values(done.stdout) == [{"n": 1}, {"n": 7}]
 
 
 def test_several_open_events_are_told_apart(command, values):
-    done = command("run", "program:signs", "-i", "-", stdin=NUMBERS)
+    done = command("run", "station:signs", "-i", "-", stdin=NUMBERS)
     found = sorted(values(done.stdout), key=lambda value: value["data"]["n"])
     assert found == [
         {"from": "sign.low", "data": {"n": -1}},
@@ -54,13 +54,13 @@ def test_several_open_events_are_told_apart(command, values):
 
 
 def test_one_event_can_be_chosen(command, values):
-    done = command("run", "program:signs", "-i", "-", "-e", "sign.low", stdin=NUMBERS)
+    done = command("run", "station:signs", "-i", "-", "-e", "sign.low", stdin=NUMBERS)
     assert values(done.stdout) == [{"n": -1}]
 
 
 def test_configuration_can_be_set(command, values):
     done = command(
-        *("run", "program:signs", "-i", "-", "-e", "sign.high", "--set", "sign.at=4"),
+        *("run", "station:signs", "-i", "-", "-e", "sign.high", "--set", "sign.at=4"),
         stdin=NUMBERS,
     )
     assert values(done.stdout) == [{"n": 5}]
@@ -68,13 +68,13 @@ def test_configuration_can_be_set(command, values):
 
 def test_input_and_output_may_be_files(command, values):
     Path("in.jsonl").write_text("1\n2\n")
-    done = command("run", "program:halves", "-i", "in.jsonl", "-o", "out.jsonl")
+    done = command("run", "station:halves", "-i", "in.jsonl", "-o", "out.jsonl")
     assert (done.exit_code, done.stdout) == (0, "")
     assert values(Path("out.jsonl").read_text()) == [1.0, 0.5]
 
 
 def test_the_flow_may_be_given_by_an_option(command):
-    assert command("run", "-w", "program:signs", "-p", "n=1").exit_code == 0
+    assert command("run", "-w", "station:signs", "-p", "n=1").exit_code == 0
 
 
 def test_batches_are_whole_however_long_the_input(command, values):
@@ -108,7 +108,7 @@ def test_slow_input_does_not_split_batches(values):
 
 def test_results_leave_before_the_input_ends():
     child = subprocess.Popen(
-        [sys.executable, "-m", "routilux", "run", "program:signs", "-i", "-"],
+        [sys.executable, "-m", "routilux", "run", "station:signs", "-i", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -122,7 +122,7 @@ def test_results_leave_before_the_input_ends():
 
 
 def test_a_failed_item_is_one_line_and_exit_code_2(process, values):
-    done = process("run", "program:halves", "-i", "-", stdin="1\n0\n2\n")
+    done = process("run", "station:halves", "-i", "-", stdin="1\n0\n2\n")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "Error: item 2: routine 'half': ZeroDivisionError: division by zero"
@@ -131,7 +131,7 @@ def test_a_failed_item_is_one_line_and_exit_code_2(process, values):
 
 
 def test_keep_going_goes_on_after_failed_items(process, values):
-    done = process("run", "program:halves", "-k", "-i", "-", stdin="0\n1\n0\n2\n")
+    done = process("run", "station:halves", "-k", "-i", "-", stdin="0\n1\n0\n2\n")
     assert done.returncode == 2
     assert [line.partition(": r")[0] for line in done.stderr.splitlines()] == [
         "Error: item 1",
@@ -142,21 +142,21 @@ def test_keep_going_goes_on_after_failed_items(process, values):
 
 
 def test_verbose_shows_where_the_logic_raised(process):
-    done = process("run", "program:halves", "-v", "-i", "-", stdin="0\n")
+    done = process("run", "station:halves", "-v", "-i", "-", stdin="0\n")
     assert "return 1 / x" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: item 1: routine 'half'")
 
 
 def test_logic_that_hangs_does_not_outlive_the_timeout(process):
     start = time.monotonic()
-    done = process("run", "program:stuck", "-p", "x=1", "--timeout", "0.2")
+    done = process("run", "station:stuck", "-p", "x=1", "--timeout", "0.2")
     assert (done.returncode, done.stderr) == (2, "Error: not done within 0.2 s\n")
     assert time.monotonic() - start < 40  # the logic would take 60
 
 
 def test_a_reader_that_has_enough_ends_the_command():
     child = subprocess.Popen(
-        [sys.executable, "-m", "routilux", "run", "program:halves", "-i", "-"],
+        [sys.executable, "-m", "routilux", "run", "station:halves", "-i", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -177,7 +177,7 @@ def test_a_reader_that_has_enough_ends_the_command():
 
 
 def test_progress_counts_on_stderr(process):
-    done = process("run", "program:halves", "-i", "-", "--progress", stdin="1\n2\n")
+    done = process("run", "station:halves", "-i", "-", "--progress", stdin="1\n2\n")
     assert re.fullmatch(r"2 items, [\d,]+/s\n", done.stderr)
-    quiet = process("run", "program:halves", "-i", "-", stdin="1\n2\n")
+    quiet = process("run", "station:halves", "-i", "-", stdin="1\n2\n")
     assert quiet.stderr == ""
