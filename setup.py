@@ -41,6 +41,6 @@ if __name__ == "__main__":  # a process that cythonize starts may import this fi
             modules[-1].extra_link_args = [f for f in FLAGS if f[:3] in ("-fs", "--c")]
     how = {"include_path": [str(SRC)], "compiler_directives": DIRECTIVES}
     how |= {"nthreads": CPUS, "annotate": ANNOTATE, "force": ANNOTATE}
-    how |= {"build_dir": f"build/cython-{MODE}-{ABI}", "emit_linenums": MODE == "trace"}
+    how["build_dir"] = f"build/cython-{MODE}-{ABI}"
     steps = {"build": {"build_base": f"build/{MODE}"}, "build_ext": {"parallel": CPUS}}
     setup(ext_modules=cythonize(modules, **how), options=steps)

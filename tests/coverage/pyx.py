@@ -2,7 +2,8 @@
 
 Python's own tracing can't count them: it calls Python wherever a line begins, also
 where the core holds a lock and no Python may run. In a build with `make trace` the C
-compiler counts instead, and Cython's #line marks tell it the lines of the .pyx files.
+compiler counts instead; the comments that Cython writes say which line of a .pyx each
+line of the C stands for.
 
 A line that is marked `no cover` is left out. The functions that a .pxd inlines count in
 the file that has them.
@@ -10,13 +11,29 @@ the file that has them.
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "src_cy"
 MARK = "pragma: no cover"
+ORIGIN = re.compile(r'\s*/\* "(routilux/[^"]+)":(\d+)$')
+
+
+def origins(generated):
+    """Give the place in our sources that each line of a generated .c stands for."""
+    place, places = None, {}
+    for number, text in enumerate(generated.read_text("utf-8").splitlines(), 1):
+        if found := ORIGIN.match(text):
+            place = found[1], int(found[2])
+        elif "/* function exit code */" in text or text.startswith("/* ####"):
+            place = None  # what follows is clean-up, and belongs to no line
+        elif place is not None:
+            places[number] = place
+    return places
 
 
 def counts(built):
@@ -29,12 +46,15 @@ def counts(built):
     told = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     for document in told.stdout.splitlines():
         for file in json.loads(document)["files"]:
-            if not file["file"].startswith("src_cy"):
+            generated = ROOT / file["file"]
+            if generated.suffix != ".c" or not generated.is_relative_to(ROOT):
                 continue
+            places = origins(generated)
             for line in file["lines"]:
-                seen = found[file["file"]]
-                number = line["line_number"]
-                seen[number] = max(seen[number], line["count"])
+                if place := places.get(line["line_number"]):
+                    name, number = place
+                    seen = found[name]
+                    seen[number] = max(seen[number], line["count"])
     return found
 
 
@@ -62,7 +82,7 @@ def main():
     options = parser.parse_args()
     lines = missed = 0
     for name, seen in sorted(counts(options.build).items()):
-        text = (ROOT / name).read_text("utf-8").splitlines()
+        text = (SOURCES / name).read_text("utf-8").splitlines()
         code = {n: count for n, count in seen.items() if is_code(text[n - 1])}
         gaps = sorted(n for n, count in code.items() if count == 0)
         lines += len(code)
