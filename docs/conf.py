@@ -32,7 +32,8 @@ nitpick_ignore = [
 ]
 nitpick_ignore_regex = [
     ("py:class", r"(collections|concurrent|contextvars|datetime|os|pathlib|types)\..*"),
-    ("py:class", "datetime|PathLike|Token"),  # the same, as the sources name them
+    ("py:class", "datetime|Path|PathLike|Token"),  # the same, as the sources name them
+    ("py:class", "Direction|Form|Progress|Run"),  # told in seeing.md, and by DrawnFlow
     ("py:class", r"routilux\..*\.[RT]"),  # type variables
 ]
 
