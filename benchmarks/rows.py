@@ -8,7 +8,7 @@ stays switched on during them, as it is for users.
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -82,7 +82,9 @@ def ratio(
     return Row(what, median(above) / median(below), rounds, "", limit, note)
 
 
-def interleave(rounds: int, *works: Work) -> list[list[float]]:
+def interleave(
+    rounds: int, *works: Work, clock: Callable[[], float] = time.perf_counter
+) -> list[list[float]]:
     """Time each work once a round, in alternating order, after one run to warm up."""
     times: list[list[float]] = [[] for _ in works]
     for work in works:
@@ -91,9 +93,9 @@ def interleave(rounds: int, *works: Work) -> list[list[float]]:
         order = range(len(works))
         for index in order if turn % 2 == 0 else reversed(order):
             gc.collect()
-            start = time.perf_counter()
+            start = clock()
             works[index]()
-            times[index].append(time.perf_counter() - start)
+            times[index].append(clock() - start)
     return times
 
 

@@ -4,8 +4,9 @@
 
 A chain of ten routines that do nothing else is the worst case: all of its time is the
 runtime's own. The contenders take turns; who looks looks only during its own turn, and
-the reader of the live page is another process, as a browser is. `docs/seeing.md` shows
-the table.
+the reader of the live page is another process, as a browser is. What is compared is the
+processor time of this process, so what else the machine does matters little.
+`docs/seeing.md` shows the table.
 """
 
 import logging
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -27,16 +29,24 @@ from rows import Row, Skipped, check, each, interleave, ratio, running
 from routilux import Runtime
 
 CHAIN = 10
-ITEMS = 60_000  # seconds of work: the page and the bars look about once a second
+ITEMS = 300_000  # a second or so of work: the page looks once a second
 READER = """
 import http.client, socket, sys, threading
 port = int(sys.argv[1])
+
+def read(answer):
+    try:
+        while answer.read1(65536):
+            pass
+    except (http.client.HTTPException, OSError, ValueError):
+        pass
+
 while sys.stdin.readline():
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/events")
     sock, answer = connection.sock, connection.getresponse()
     answer.readline()
-    thread = threading.Thread(target=answer.read)
+    thread = threading.Thread(target=read, args=[answer])
     thread.start()
     print("looks", flush=True)
     sys.stdin.readline()
@@ -140,7 +150,9 @@ def measure(rounds: int) -> Iterator[Row | Skipped]:
                 contend(name, monitored, watched)
         else:
             missing.append(Skipped("live page", "needs the extra 'dashboard'"))
-        times = dict(zip(works, interleave(rounds, *works.values()), strict=True))
+        # Processor time of all threads: what looks counts, other programs do not.
+        measured = interleave(rounds, *works.values(), clock=time.process_time)
+        times = dict(zip(works, measured, strict=True))
         check(cases, ITEMS)
     hops = CHAIN * ITEMS
     limits = {"metrics": "<= 1.10", "progress": "<= 1.02", "live page": "<= 1.05"}

@@ -11,6 +11,7 @@ but its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import socket
@@ -119,6 +120,8 @@ class Dashboard:
             self.url += f"?token={quote(token, safe='')}"
         self._cookie = f"routilux_token_{self.port}"  # browsers share them among ports
         self._closing = False
+        self._ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None  # of who looks
         self._files: dict[str, bytes] = {
             name: resources.files(__package__).joinpath("static", name).read_bytes()
             for name in (*FILES, "index.html")
@@ -145,6 +148,9 @@ class Dashboard:
         """Tell the server to end."""
         self._closing = True
         self._server.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._ended.set)
 
     def join(self) -> None:
         """Wait for its thread."""
@@ -245,6 +251,7 @@ class Dashboard:
 
     async def _stream(self) -> AsyncIterator[str]:
         # One state is computed for all who look; if that is slow, pauses are longer.
+        self._loop = asyncio.get_running_loop()
         while not self._closing:
             until, line = self._told
             if time.monotonic() >= until:
@@ -254,8 +261,10 @@ class Dashboard:
                 pause = max(TICK_SECONDS, SHARE * taken)
                 self._told = until, line = begun + pause, line
             yield line
-            while not self._closing and time.monotonic() < until:
-                await asyncio.sleep(min(0.1, max(0.0, until - time.monotonic())))
+            # One timer, not a look now and then: each takes the GIL from logic.
+            with contextlib.suppress(asyncio.TimeoutError):
+                left = max(0.0, until - time.monotonic())
+                await asyncio.wait_for(self._ended.wait(), left)
 
     async def _routine(self, request: Any) -> Any:
         params = request.query_params
