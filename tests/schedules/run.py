@@ -73,6 +73,7 @@ class Explorer:
     def run(self, strategy: Strategy) -> tuple[turns.Record, list[int]]:
         """Run one schedule; an assertion that fails ends the process."""
         self.strategy = strategy
+        gc.collect()  # what a schedule leaves is no business of the next
         try:
             record = turns.under(strategy, self.body)
         except BaseException:
@@ -125,6 +126,7 @@ def child(name: str, count: int, skip: int, most: int) -> None:
     )
     turns.lib.sched_on_stuck(call)
     gc.disable()
+    gc.freeze()
     done = skip
     for strategy in itertools.islice(explorer.all(count), skip, skip + most):
         record, _ = explorer.run(strategy)
@@ -132,7 +134,6 @@ def child(name: str, count: int, skip: int, most: int) -> None:
         if done % 100 == 1 and explorer.run(strategy)[0] != record:
             print(f"UNLIKE {done}", flush=True)
         if done % 50 == 0:
-            gc.collect()
             print(f"DONE {done}", flush=True)
     print(f"DONE {done}", flush=True)
 
