@@ -56,7 +56,8 @@ mutants: probe
 	$(PYTHON) tests/mutation/run.py --lib $(PROBE) $(MUTANTS)
 
 schedules: probe
-	ROUTILUX_PROBE="$(CURDIR)/$(PROBE)" $(PYTHON) -m pytest tests/schedules
+	cd $(PROBE) && ROUTILUX_PROBE="$(CURDIR)/$(PROBE)" \
+	    $(PYTHON) -m pytest "$(CURDIR)/tests/schedules"
 	$(PYTHON) tests/schedules/run.py --lib $(PROBE) --count $(SCHEDULES)
 
 soak:
