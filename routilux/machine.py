@@ -20,6 +20,7 @@ from routilux._core import FORKED, Control, InlineDriver, SimControl, ThreadDriv
 from routilux.companions import Companions
 from routilux.event_loop import EventLoopThread
 from routilux.flow import Flow
+from routilux.observability.recorder import last_moments
 from routilux.simulation import Interleave, Simulation
 from routilux.spares import Spares
 from routilux.worker import WorkerState
@@ -195,11 +196,13 @@ class Machine:
     def log_holders(self, what: str) -> None:
         """Log which routines and slots hold the unfinished jobs."""
         texts = holders(self.core)
+        last = last_moments(self.core)
         logger.warning(
-            "routilux: %d %s; they are held by: %s",
+            "routilux: %d %s; they are held by: %s%s",
             self.core.counts()["jobs_live"],
             what,
             "; ".join(texts[:10]) or "nothing that is queued or running",
+            f"; what happened last: {last}" if last else "",
         )
 
     def end(self, *, wait: bool, timeout: float | None, cancel_pending: bool) -> None:

@@ -43,6 +43,8 @@ from routilux.supervision import Supervision
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from typing_extensions import Self
 
 
@@ -129,6 +131,8 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
             logic, wherever it calls the runtime.
         faults: For "sim": let things go wrong: True, or some of "late", "timer",
             "clock", "wake", "full" and "memory". The seed decides which do, and when.
+        trace: Write all that happens to this file, until the runtime ends; see the
+            method `trace`.
 
         stall_warning: Seconds in which no activation begins, though items wait, until
             the log says which routines, threads and slots are involved; None: never.
@@ -156,6 +160,7 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
         interleave: Interleave = "posts",
         faults: bool | Iterable[str] = False,
         stall_warning: float | None = 5.0,
+        trace: str | PathLike[str] | None = None,
     ) -> None:
         if thread_pool_size is not None:
             check_length("thread_pool_size", thread_pool_size, 0, MOST_THREADS)
@@ -196,6 +201,8 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
         self._attach(self._machine.core)
         self._machine.watch(self)
         self._made_at = tally(self.core)["clock"]
+        if trace is not None:
+            self.trace(trace)
 
     def exec(
         self,
@@ -315,6 +322,8 @@ class Runtime(StreamingRuntime, Supervision, ObservedRuntime, LiveRuntime):
         """
         self._machine.end(wait=wait, timeout=timeout, cancel_pending=cancel_pending)
         self._forget_last_post()
+        if wait:
+            self._end_trace()
 
     def sleep(self, seconds: float) -> None:
         """Let time pass.

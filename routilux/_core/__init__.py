@@ -19,7 +19,7 @@ try:
     from routilux._core.detached import stand_in
     from routilux._core.driver import InlineDriver, ThreadDriver
     from routilux._core.event import Event, RoutineCore
-    from routilux._core.failure import JobError
+    from routilux._core.failure import JobError, set_moments
     from routilux._core.fault import NAMES as FAULTS
     from routilux._core.fault import FaultDriver
     from routilux._core.frame import (
@@ -35,6 +35,7 @@ try:
     from routilux._core.hooks import set_hooks
     from routilux._core.job import JobContext, JobStatus
     from routilux._core.post import set_post_result
+    from routilux._core.recall import recall_records
     from routilux._core.routine import Plan, logic_style
     from routilux._core.sim import (
         SimControl,
@@ -51,6 +52,7 @@ try:
         put_back,
         revive_job,
     )
+    from routilux._core.trace import Tracer
     from routilux._core.whereabouts import core_of, survey
     from routilux._core.worker import WorkerCore, WorkerStatus
 except ModuleNotFoundError as error:
@@ -82,6 +84,7 @@ __all__ = [
     "Skip",
     "Slot",
     "ThreadDriver",
+    "Tracer",
     "WorkerCore",
     "WorkerStatus",
     "all_slots_ready_policy",
@@ -104,10 +107,12 @@ __all__ = [
     "members_of",
     "owner_variable",
     "put_back",
+    "recall_records",
     "revive_job",
     "rows",
     "say_current_job",
     "set_hooks",
+    "set_moments",
     "set_post_result",
     "sleep_in_logic",
     "stand_in",

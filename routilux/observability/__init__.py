@@ -7,6 +7,7 @@ imported by the method of `Runtime` or `Flow` that needs it, and an extra only t
 from __future__ import annotations
 
 from routilux.observability.distribution import Distribution
+from routilux.observability.recorder import TraceEvent
 from routilux.observability.snapshot import (
     EdgeMetrics,
     RoutineMetrics,
@@ -20,4 +21,5 @@ __all__ = [
     "RoutineMetrics",
     "RuntimeMetrics",
     "SlotMetrics",
+    "TraceEvent",
 ]

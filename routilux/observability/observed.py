@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from routilux.machine import Machine
     from routilux.observability.progress import Form, Progress
+    from routilux.observability.recorder import TraceEvent
     from routilux.observability.snapshot import RuntimeMetrics
+    from routilux.observability.trace import Tracing
     from routilux.runtime import Runtime
 
 __all__ = ["ObservedRuntime"]
@@ -31,6 +33,7 @@ class ObservedRuntime(BulkCore):
     _made_at: float
     enable_monitoring: bool
     _progress: Progress | None = None  # the one that is on the screen
+    _tracing: Tracing | None = None
 
     def metrics(self) -> RuntimeMetrics:
         """Return a snapshot of all counters; printing it gives a table.
@@ -113,3 +116,49 @@ class ObservedRuntime(BulkCore):
         from routilux.observability.report import write_report
 
         return write_report(cast("Runtime", self), path, title)
+
+    def recent(self, n: int | None = None) -> list[TraceEvent]:
+        """Return what happened last, oldest first.
+
+        The flight recorder runs with `enable_monitoring=True` and while a trace is
+        written; it holds the last 8192 records.
+
+        Args:
+            n: How many events at most; None: all that are there.
+
+        Raises:
+            ValueError: If n is negative.
+
+        Example:
+            >>> print(*runtime.recent(5), sep="\n")
+        """
+        from routilux.observability.recorder import recent
+
+        return recent(self.core, n)
+
+    def trace(self, path: str | PathLike[str]) -> Tracing:
+        """Write all that happens to a file that Perfetto and chrome://tracing open.
+
+        It begins at once and ends with the `with` block, or with the runtime. If the
+        process is killed, the file has what happened up to about 0.1 s before; at most
+        its closing bracket is missing.
+
+        Args:
+            path: Of the file; it is replaced.
+
+        Raises:
+            OSError: The file can't be written.
+            RuntimeError: A trace of this runtime is being written already.
+
+        Example:
+            >>> with runtime.trace("run.json"):
+            ...     runtime.post("my_flow", "routine", "input", 1).wait()
+        """
+        from routilux.observability.trace import Tracing
+
+        self._tracing = Tracing(self.core, path)
+        return self._tracing
+
+    def _end_trace(self) -> None:
+        if self._tracing is not None:
+            self._tracing.end()

@@ -14,7 +14,8 @@ from routilux._core.platform cimport rlx_load, rlx_lock, rlx_unlock
 from routilux._core.job cimport JobContext, wall_ns
 from routilux._core.ledger cimport Ledger
 from routilux._core.slot cimport slot_t
-from routilux._core.routine cimport Node, cell_t, meter_t
+from routilux._core.meter cimport meter_t, times_t
+from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport WorkerCore
 from routilux._core.control cimport Control
 
@@ -75,13 +76,15 @@ cdef dict row(WorkerCore worker, Node node):
     cdef cell_t* cell = &worker.cells[node.index]
     cdef meter_t meter
     cdef slot_t slot
+    cdef times_t waits
     cdef Py_ssize_t running
     cdef int64_t items_out = 0
     cdef int i
     memset(&meter, 0, sizeof(meter_t))
+    memset(&waits, 0, sizeof(times_t))
     rlx_lock(&worker.lock)
-    if cell.meter != NULL:
-        meter = cell.meter[0]
+    if cell.own_meter != NULL:
+        meter = cell.own_meter[0]
     running = cell.running
     for i in range(cell.n_events):
         items_out += cell.events[i].n_emitted
@@ -90,6 +93,8 @@ cdef dict row(WorkerCore worker, Node node):
     for i in range(cell.n_slots):
         rlx_lock(&worker.lock)
         slot = cell.slots[i]
+        if cell.own_meter != NULL:
+            waits = cell.own_meter.waits[i].times
         rlx_unlock(&worker.lock)
         slots.append(
             (
@@ -99,25 +104,27 @@ cdef dict row(WorkerCore worker, Node node):
                 slot.bound + slot.laned,
                 slot.n_put,
                 slot.n_dropped,
-                (0, 0, EMPTY),
+                plain(&waits),
             )
         )
     return {
         "flow_id": worker.ident.flow_id,
         "worker_id": worker.ident.worker_id,
         "routine_id": node.routine_id,
-        "activations": meter.activations,
+        "activations": meter.logic.count,
         "failures": meter.failures,
         "retries": meter.retries,
         "running": running,
         "items_in": meter.items_in,
         "items_out": items_out,
-        "logic": (meter.activations, meter.busy_ns, [meter.histogram[i] for i in range(64)]),
+        "logic": plain(&meter.logic),
         "slots": slots,
     }
 
 
-cdef list EMPTY = [0] * 64
+cdef tuple plain(times_t* times):
+    cdef int i
+    return (times.count, times.ns, [times.histogram[i] for i in range(64)])
 
 
 def edges(WorkerCore worker):

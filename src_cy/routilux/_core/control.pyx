@@ -91,7 +91,7 @@ cdef class Control(Pause):
             plan,
             worker_id,
             self.pool_size,
-            self.metered,
+            self.recorder if self.recorder is not None and self.recorder.active else None,
         )
         self.workers[worker_id] = worker
         self.newest[plan.flow_id] = worker

@@ -220,6 +220,7 @@ cdef inline void take__immediate(
 cdef inline void claim_item(activation_t* act, entry_t* entry) noexcept nogil:
     act.item = entry.item
     act.owner = entry.owner
+    act.arrived = entry.stamp
     act.held = 1
     has_begun(entry.owner)
 
@@ -380,6 +381,7 @@ cdef void claim_owner(activation_t* act) noexcept nogil:
     cdef owner_t* owner
     cdef Py_ssize_t i
     cdef bint same = True
+    act.arrived = act.entries[0].stamp if act.n_entries else 0
     for i in range(act.n_entries):
         owner = act.entries[i].owner
         if owner != act.entries[0].owner:

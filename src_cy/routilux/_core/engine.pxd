@@ -5,6 +5,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from routilux._core.platform cimport PyThread_type_lock, rlx_lock_t, waiter_t, waiters_t
+from routilux._core.recorder cimport Recorder
 from routilux._core.ledger cimport Ledger, effects_t
 from routilux._core.routine cimport cell_t
 from routilux._core.breadth cimport breadth_t
@@ -26,8 +27,7 @@ ctypedef struct pump_t:
 
 # What acts for the core. The base class does nothing: all is done by who waits.
 cdef class Driver:
-    # Starts one more pump: it will call Engine.next_worker. No lock held.
-    cdef int start_pump(self) except -1
+    cdef int start_pump(self) except -1  # will call Engine.next_worker. No lock held
     cdef int nudge(self) except -1   # an earlier deadline, or work behind a busy pump
     # Sleeps until the waiter is woken (True; maybe for nothing) or the deadline (False).
     cdef bint block(
@@ -46,7 +46,7 @@ cdef class Engine:
     cdef readonly Clock clock        # set once
     cdef Driver driver               # set once, before the first worker
     cdef readonly int pool_size      # pumps at most; set once
-    cdef readonly bint metered       # enable_monitoring; set once
+    cdef Recorder recorder           # None: nothing was ever monitored or traced
     cdef int64_t phase               # EnginePhase; also read without lock
     cdef int64_t linger_us           # how long an idle pump stays; set once
     cdef PyObject* runq_head         # workers that may have ready work; owned
@@ -55,8 +55,7 @@ cdef class Engine:
     cdef pump_t* pumps               # all pumps
     cdef pump_t* parked              # those that sleep
     cdef int64_t n_pumps             # started and not yet ended, those to come included
-    cdef int64_t n_stuck             # those that are stuck; not counted in n_pumps
-    cdef int64_t n_parked            # also read without lock
+    cdef int64_t n_stuck, n_parked   # not in n_pumps; in it, and read without lock
     cdef int64_t keeper_asleep       # the driver's keeper sleeps without a tick
     cdef int64_t keeper_rung         # its bell rang, and it has not looked yet
     cdef int64_t beats               # activations begun; read without lock
@@ -66,6 +65,7 @@ cdef class Engine:
     cdef dict newest                 # flow_id -> newest running WorkerCore
     cdef int64_t epoch               # counts the changes of `newest`
 
+    cdef Recorder the_recorder(self)
     cdef int apply(self, WorkerCore worker, effects_t* fx) except -1
     cdef int runnable(self, WorkerCore worker) except -1
     cdef WorkerCore pop_runq(self)

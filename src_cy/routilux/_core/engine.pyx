@@ -10,29 +10,19 @@ pump that took it off the queue has yet to look at it under the worker's lock.
 
 import logging
 
+cimport cython
+
 from routilux._core.status cimport ENGINE_CLOSED, TIMER_RETRY, TIMER_TIMEOUT
-from routilux._core.platform cimport (
-    PyThread_acquire_lock_timed,
-    PyThread_allocate_lock,
-    PyThread_free_lock,
-    PyThread_get_thread_ident,
-    PyThread_release_lock,
-    bell_wait,
-    rlx_add,
-    rlx_fence,
-    rlx_incref,
-    rlx_load,
-    rlx_load_ptr,
-    rlx_lock,
-    rlx_store,
-    rlx_unlock,
-    rlx_xdecref,
-    waiter_sleep,
-    wake_chain,
-)
+from routilux._core.platform cimport PyThread_acquire_lock_timed, PyThread_allocate_lock
+from routilux._core.platform cimport PyThread_free_lock, PyThread_get_thread_ident
+from routilux._core.platform cimport PyThread_release_lock, bell_wait, rlx_add
+from routilux._core.platform cimport rlx_fence, rlx_incref, rlx_load, rlx_load_ptr
+from routilux._core.platform cimport rlx_lock, rlx_store, rlx_unlock, rlx_xdecref
+from routilux._core.platform cimport waiter_sleep, wake_chain
 from routilux._core.mutant cimport mutant
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport sweep
+from routilux._core.measure cimport record_ends
 from routilux._core.settle cimport wake_if_blocked
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
 from routilux._core.breadth cimport breadth_init, linger_busily
@@ -80,7 +70,8 @@ cdef class Engine:
         self.pool_size = pool_size
         self.ledger = Ledger(bound, history)
         self.clock = Clock()
-        self.metered = metered
+        if metered:
+            self.the_recorder().active = True
         self.linger_us = <int64_t>(linger * 1e6)
         self.workers = {}
         self.newest = {}
@@ -91,11 +82,19 @@ cdef class Engine:
         """Give the engine what acts for it, before the first worker (again at exit)."""
         self.driver = driver
 
+    cdef Recorder the_recorder(self):
+        with cython.critical_section(self):
+            if self.recorder is None:
+                self.recorder = Recorder()
+            return self.recorder
+
     cdef int apply(self, WorkerCore worker, effects_t* fx) except -1:
         # Carries out what a critical section decided. Sleepers go before user code
         # (__del__, callbacks, hooks).
         cdef list ended = None
         if fx.done != NULL:
+            if self.recorder is not None:
+                record_ends(self.recorder, worker, fx.done)
             if rlx_load(&HOOKED):
                 ended = jobs_in(fx.done)
             self.ledger.finish(fx)

@@ -35,7 +35,9 @@ from routilux._core.mutant cimport cut, mutant
 from routilux._core.job cimport JobContext, new_job
 from routilux._core.ledger cimport reserve
 from routilux._core.block cimport shown_of
+from routilux._core.recorder cimport RECORD_WAIT
 from routilux._core.routine cimport Node, Plan, cell_t
+from routilux._core.measure cimport record, ticks_for
 from routilux._core.portion cimport refuses
 from routilux._core.slot cimport slot_grow, slot_has_room
 from routilux._core.frame cimport current_frame
@@ -253,14 +255,21 @@ cdef int make_room(
     bint* crowd,
 ) except -1:
     # No lock held. Waits for what try_enter missed, or says why that is no use.
+    cdef int64_t began = 0
     if deadline and (result == NO_PLACE or result == NO_ROOM):
         rlx_add(&core.n_waits, 1)
+        began = ticks_for(<cell_t*>slot.cell)
     if result == NO_PLACE:
         over[0] = await_place(core, worker, frame, deadline)
     elif result == NO_ROOM:
         crowd[0] = await_slot(core, worker, slot, frame, deadline)
     else:
         refuse(worker, slot, job, result)
+    if began:
+        record(
+            <cell_t*>slot.cell, RECORD_WAIT, &job.own if job.seq else NULL, began,
+            ticks_for(<cell_t*>slot.cell) - began, slot.index, 0,
+        )
     return 0
 
 

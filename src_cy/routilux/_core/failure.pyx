@@ -5,10 +5,13 @@ the job. The text of an exception is the user's code, so nothing here is called 
 lock is held; what it raises itself becomes part of the text.
 """
 
+import logging
 import traceback
 from datetime import datetime, timezone
 
 from routilux.errors import ActivationTimeout, DeadlineExceeded
+
+logger = logging.getLogger("routilux")
 
 cdef dict CAUSES = {cls.__name__: cls for cls in (ActivationTimeout, DeadlineExceeded)}
 
@@ -82,3 +85,35 @@ cdef int64_t instant(object when) except? -1:
     if when.tzinfo is None:
         when = when.replace(tzinfo=timezone.utc)
     return <int64_t>(when.timestamp() * 1e6) * 1000
+
+
+cdef object TELL = None
+cdef object MOMENTS = None
+
+
+def set_tell(tell):
+    """Have ``tell(job, log)`` make what ``job.trace_log`` is."""
+    global TELL
+    TELL = tell
+
+
+def set_moments(moments):
+    """Have ``moments(core)`` say what happened last, for the log."""
+    global MOMENTS
+    MOMENTS = moments
+
+
+def log_failure(core, flow_id, routine_id, error):
+    """Log the first failure of a routine, with the moments before it."""
+    last = "" if MOMENTS is None else MOMENTS(core)
+    logger.error(
+        "routine %r of flow %r failed its job: %s (logged once; see job.error)%s",
+        routine_id,
+        flow_id,
+        error,
+        f"; what happened last: {last}" if last else "",
+    )
+
+
+cdef object tell_log(object job, list log):
+    return log if TELL is None else TELL(job, log)

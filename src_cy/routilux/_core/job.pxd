@@ -58,6 +58,7 @@ cdef class JobContext:
     # Call before a user's object is stored in it, or before the job is handed out to
     # be stored in a user's object: from then on the collector sees it.
     cdef void show(self) noexcept
+    cdef list own_log(self)          # what trace() wrote
 
 cdef inline void stamp_start(JobContext job) noexcept nogil:
     rlx_store(&job.started, wall_ns(job.ident.virtual_wall))

@@ -20,7 +20,7 @@ from routilux._core.platform cimport (
     rlx_look,
     rlx_unlock,
 )
-from routilux._core.failure cimport cause_of, moment
+from routilux._core.failure cimport cause_of, moment, tell_log
 
 # The one rule of HOUSE that is bent here: the errors are defined once, in a module of
 # the Python layer that imports nothing, because users catch them by that name.
@@ -74,7 +74,7 @@ cdef class JobContext:
         status: a :class:`JobStatus`; prints as the bare word.
         data: dict of the job's own, shared by all its activations.
         metadata: dict given to ``post(metadata=...)``.
-        trace_log: list of the entries that :meth:`trace` wrote.
+        trace_log: what :meth:`trace` wrote, and activations if they are recorded.
         created_at, started_at, completed_at: UTC datetimes, None before they happened;
             they carry the resolution of the system's coarse clock (1 to 4 ms on Linux).
         error: a :class:`JobError` (a string with parts) or None.
@@ -183,6 +183,9 @@ cdef class JobContext:
 
     @property
     def trace_log(self):
+        return tell_log(self, self.own_log())
+
+    cdef list own_log(self):
         self.show()
         with cython.critical_section(self):
             if self._trace is None:
@@ -226,7 +229,7 @@ cdef class JobContext:
             action: what it did, in a word.
             details: anything worth keeping, by custom a dict.
         """
-        self.trace_log.append(
+        self.own_log().append(
             {
                 "timestamp": moment(self.ident.now()).isoformat(),
                 "routine_id": routine_id,

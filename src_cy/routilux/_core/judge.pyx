@@ -31,13 +31,17 @@ from routilux._core.platform cimport (
 from routilux._core.failure cimport error_of
 from routilux._core.group cimport is_dead, newest_job
 from routilux._core.ledger cimport effects_t
+from routilux._core.recorder cimport RECORD_FAILURE, RECORD_RETRY
 from routilux._core.routine cimport Node, cell_t
+from routilux._core.measure cimport note_waits, record, ticks_for
 from routilux._core.settle cimport clear, fail
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
 from routilux._core.engine cimport Engine, zero
 from routilux._core.letter cimport letters_of, send_letters
 from routilux._core.overtime cimport watch_coroutine, watch_end
 from routilux._core.ask cimport claim_all
+
+from routilux._core.failure import log_failure
 
 logger = logging.getLogger("routilux")
 
@@ -106,6 +110,7 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     act.asks = act.cell.asking = False
     if act.cell.meter != NULL:
         act.cell.meter.failures += 1
+        record(act.cell, RECORD_FAILURE, act.owner, 0, 0, -1, 0)
     if act.owner != NULL:
         fail(worker, act.owner, act.held, reason, &fx)
     else:
@@ -123,13 +128,7 @@ cdef int fail_all(WorkerCore worker, activation_t* act, BaseException error) exc
     log_safely(worker._note_failure, (node.routine_id, job_id, reason))
     if first:
         log_safely(
-            logger.error,
-            (
-                "routine %r of flow %r failed its job: %s (logged once; see job.error)",
-                node.routine_id,
-                worker.ident.flow_id,
-                reason,
-            ),
+            log_failure, (worker.engine, worker.ident.flow_id, node.routine_id, reason)
         )
     return OUTCOME_FAILED
 
@@ -210,12 +209,20 @@ cdef int wait_to_retry(WorkerCore worker, activation_t* act, double delay) excep
     # The routine keeps its turn, the thread does not wait.
     cdef Activation activation = set_aside(worker, act)
     cdef cell_t* cell = activation.c.cell
+    cdef int64_t at
     cdef int first
     rlx_incref(<PyObject*>activation)
     rlx_incref(<PyObject*>worker)
     rlx_lock(&worker.lock)
     if cell.meter != NULL:
         cell.meter.retries += 1
+        at = ticks_for(cell)
+        if activation.c.began:
+            note_waits(worker, &activation.c, at)
+            record(
+                cell, RECORD_RETRY, activation.c.owner, activation.c.began,
+                at - activation.c.began, -1, activation.c.failures,
+            )
     rlx_add(&worker.timers, 1)
     worker.n_waiting += 1
     first = worker.clock.arm(

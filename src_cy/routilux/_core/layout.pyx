@@ -20,12 +20,14 @@ from routilux._core.status cimport (
     STAMP_WALL,
     WORKER_RUNNING,
 )
+from routilux._core.platform cimport rlx_lock, rlx_unlock
+from routilux._core.meter cimport new_meter
 from routilux._core.job cimport Ident, wall_ns
 from routilux._core.segment cimport new_typed
 from routilux._core.ring cimport slot_t
 from routilux._core.slot cimport Slot
 from routilux._core.lane cimport lanes_new
-from routilux._core.routine cimport Node, cell_t, event_t, meter_t
+from routilux._core.routine cimport Node, cell_t, event_t
 from routilux._core.timer cimport watches_t
 
 from routilux._core.slot import OVERFLOW_RULES
@@ -39,7 +41,7 @@ cdef int lay_out(
     Plan plan,
     str worker_id,
     int pool_size,
-    bint metered,
+    Recorder recorder,
 ) except -1:
     if worker.plan is not None:
         raise ValueError(f"{worker!r} was started before; make or load another WorkerState")
@@ -60,8 +62,10 @@ cdef int lay_out(
         raise MemoryError("no memory for the queues of a worker")
     worker.n_cells = len(plan.nodes)
     worker.n_slots = plan.n_slots
-    build_cells(worker, pool_size, metered)
+    build_cells(worker, pool_size)
     build_routes(worker)
+    if recorder is not None:
+        start_meters(worker, recorder)
     worker.started = wall_ns(worker.ident.virtual_wall)
     if clock.is_virtual:
         worker.created = worker.started
@@ -73,7 +77,7 @@ cdef Py_ssize_t n_timed(Plan plan) except -1:
     return sum([(<Node>node).timeout is not None for node in plan.nodes])
 
 
-cdef int build_cells(WorkerCore worker, int pool_size, bint metered) except -1:
+cdef int build_cells(WorkerCore worker, int pool_size) except -1:
     cdef cell_t* cell
     cdef slot_t* slot = worker.slots
     cdef event_t* event = worker.events
@@ -94,10 +98,6 @@ cdef int build_cells(WorkerCore worker, int pool_size, bint metered) except -1:
             cell.lanes = lanes_new(cell.n_slots)
             if cell.lanes == NULL:
                 raise MemoryError("no memory for the lanes of a routine")
-        if metered:
-            cell.meter = <meter_t*>calloc(1, sizeof(meter_t))
-            if cell.meter == NULL:
-                raise MemoryError("no memory for the meters of a worker")
         if node.timeout is not None:
             cell.watches = calloc(1, sizeof(watches_t))
             if cell.watches == NULL:
@@ -134,6 +134,34 @@ cdef int build_cells(WorkerCore worker, int pool_size, bint metered) except -1:
         )
         event += cell.n_events
     return 0
+
+
+cdef int start_meters(WorkerCore worker, Recorder recorder) except -1:
+    cdef cell_t* cell
+    cdef Py_ssize_t i
+    cdef int track
+    if worker.clock.is_virtual:
+        recorder.follow(&worker.clock.virtual_ns)
+    if worker.n_cells and worker.cells[0].own_meter == NULL:
+        track = recorder.add_track(worker.ident, worker.plan)
+        for i in range(worker.n_cells):
+            cell = &worker.cells[i]
+            cell.own_meter = new_meter(&recorder.c, track, cell.n_slots)
+            if cell.own_meter == NULL:
+                raise MemoryError("no memory for the meters of a worker")
+    rlx_lock(&worker.lock)
+    for i in range(worker.n_cells):
+        worker.cells[i].meter = worker.cells[i].own_meter
+    rlx_unlock(&worker.lock)
+    return 0
+
+
+cdef void stop_meters(WorkerCore worker) noexcept:
+    cdef Py_ssize_t i
+    rlx_lock(&worker.lock)
+    for i in range(worker.n_cells):
+        worker.cells[i].meter = NULL
+    rlx_unlock(&worker.lock)
 
 
 cdef int build_routes(WorkerCore worker) except -1:

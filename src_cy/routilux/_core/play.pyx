@@ -19,6 +19,7 @@ from routilux._core.chance cimport mix
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node
 from routilux._core.worker cimport Activation, pose_as
+from routilux._core.measure cimport measure, ticks_for
 from routilux._core.drain cimport take_ready
 from routilux._core.settle cimport clear, settle, wake_if_blocked
 from routilux._core.straight cimport settle_straight, take_straight
@@ -107,8 +108,7 @@ cdef class Player(Driver):
             self.delay()
             self.note("run", worker, cell, act.tag)
             rlx_store(&self.engine.beats, self.engine.beats + 1)
-            if cell.meter != NULL:
-                act.began = self.clock.now()
+            act.began = ticks_for(cell)
             self.in_user = True
             if straight:
                 outcome = invoke_straight(worker, &act, &frame, here(), self.fatal)
@@ -117,6 +117,8 @@ cdef class Player(Driver):
             self.in_user = False
             unnest(&frame)
             rlx_lock(&worker.lock)
+            if act.began and outcome != OUTCOME_ASIDE:
+                measure(worker, &act)
             if outcome == OUTCOME_OK and straight and settle_straight(
                 worker, &act, frame.anchor, &fx
             ):

@@ -33,6 +33,7 @@ from routilux._core.segment cimport (
     typed_t,
 )
 from routilux._core.routine cimport Node
+from routilux._core.measure cimport arrived, left
 
 
 cdef Block block_for(WorkerCore worker, slot_t* slot, object item):
@@ -109,6 +110,14 @@ cdef int put_portion(
         rlx_add(&worker.n_crowded, 1)
     cell.total += n
     worker.queued += n
+    if cell.meter != NULL:
+        arrived(
+            worker,
+            slot,
+            owner,
+            NULL if fx.source == NULL else &worker.cells[(<Node>fx.source).index],
+            stamp,
+        )
     return PUT_OK
 
 
@@ -133,6 +142,8 @@ cdef void take_portion(
         rlx_add(&worker.n_crowded, -1)
     if parked:
         slot.parked -= part.n
+    if (<cell_t*>slot.cell).meter != NULL:
+        left(slot)
     if not whole and not mutant(51):
         hold(worker.ledger, entry.owner, fx)
     elif parked:
@@ -179,6 +190,7 @@ cdef bint take_whole(
     act.data = part.data
     act.n = part.n
     act.owner = entry.owner
+    act.arrived = entry.stamp
     act.held = 1
     return True
 

@@ -26,10 +26,10 @@ from routilux._core.mutant cimport mutant
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport activation_t
+from routilux._core.measure cimport measure, ticks_for
 from routilux._core.drain cimport take, take_ready
 from routilux._core.settle cimport (
     clear,
-    measure,
     settle,
     wake_idle,
     wake_if_blocked,
@@ -91,8 +91,7 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         end(engine, pump)
         rlx_lock(&worker.lock)
         if act.began and outcome != OUTCOME_ASIDE:
-            now = engine.clock.now()
-            measure(act, now)
+            now = measure(worker, act)
         if outcome != OUTCOME_OK or not settle_straight(
             worker, act, frame.anchor, &fx
         ):
@@ -134,7 +133,7 @@ cdef inline int64_t begin(
     if pump != NULL:
         rlx_store_ptr(&pump.cell, act.cell)
     if act.cell.meter != NULL:
-        act.began = now or engine.clock.now()
+        act.began = now or ticks_for(act.cell)
     return 0
 
 

@@ -10,37 +10,14 @@ is refused.
 
 from libc.stdint cimport int64_t, uint64_t
 
-from routilux._core.status cimport (
-    ENGINE_OPEN,
-    FLUSH_ALL,
-    OVERFLOW_BLOCK,
-    OVERFLOW_DROP_NEWEST,
-    OVERFLOW_DROP_OLDEST,
-    OVERFLOW_ERROR,
-    OWNER_GROUP,
-    POLICY_BATCH,
-    PUT_DROPPED,
-    PUT_FULL,
-    PUT_NO_MEMORY,
-    PUT_OK,
-    PUT_REFUSED,
-    STAMP_CLOCK,
-)
-from routilux._core.platform cimport (
-    WAIT_HELP,
-    WAIT_SLOT,
-    rlx_add,
-    rlx_incref,
-    rlx_load,
-    rlx_lock,
-    rlx_unlock,
-    waiter_free,
-    waiter_init,
-    waiter_link,
-    waiter_pick,
-    waiter_t,
-    wake_chain,
-)
+from routilux._core.status cimport ENGINE_OPEN, FLUSH_ALL, OVERFLOW_BLOCK
+from routilux._core.status cimport OVERFLOW_DROP_NEWEST, OVERFLOW_DROP_OLDEST
+from routilux._core.status cimport OVERFLOW_ERROR, OWNER_GROUP, POLICY_BATCH
+from routilux._core.status cimport PUT_DROPPED, PUT_FULL, PUT_NO_MEMORY, PUT_OK
+from routilux._core.status cimport PUT_REFUSED, STAMP_CLOCK
+from routilux._core.platform cimport WAIT_HELP, WAIT_SLOT, rlx_add, rlx_incref, rlx_load
+from routilux._core.platform cimport rlx_lock, rlx_unlock, waiter_free, waiter_init
+from routilux._core.platform cimport waiter_link, waiter_pick, waiter_t, wake_chain
 from routilux._core.mutant cimport cut, mutant
 from routilux._core.job cimport wall_ns
 from routilux._core.group cimport is_dead
@@ -48,6 +25,8 @@ from routilux._core.count cimport hold, litter, release
 from routilux._core.slot cimport entry_t, slot_has_room, slot_put, slot_take
 from routilux._core.routine cimport Node
 from routilux._core.block cimport Block
+from routilux._core.recorder cimport RECORD_DROP, rlx_exact_wall_ns
+from routilux._core.measure cimport arrived, record
 from routilux._core.portion cimport drop_portion, put_portion
 from routilux._core.drain cimport place_behind, recheck, take_oldest
 from routilux._core.settle cimport all_blocked, is_stuck
@@ -124,8 +103,18 @@ cdef int deliver(
         rlx_add(&worker.n_crowded, 1)
     cell.total += 1
     worker.queued += 1
+    if cell.meter != NULL:
+        arrived(worker, slot, owner, source_of(worker, frame, fx), 0)
     arrive(worker, cell, frame, fx)
     return PUT_OK
+
+
+cdef inline cell_t* source_of(
+    WorkerCore worker, frame_t* frame, effects_t* fx
+) noexcept nogil:
+    if frame != NULL and frame.worker == <PyObject*>worker:
+        return frame.act.cell
+    return NULL if fx.source == NULL else &worker.cells[(<Node>fx.source).index]
 
 
 cdef inline void arrive(
@@ -223,6 +212,9 @@ cdef int put__timed(
     cdef PyObject* name = NULL
     if cell.stamping == STAMP_CLOCK:
         stamp = <uint64_t>worker.clock.now()
+    elif cell.meter != NULL and worker.ident.virtual_wall == NULL:
+        stamp = max(<uint64_t>rlx_exact_wall_ns(), cell.stamp)
+        cell.stamp = stamp
     elif stamp > cell.stamp:
         cell.stamp = stamp
     else:
@@ -259,6 +251,7 @@ cdef void count_drop(
         fx.first_drop = True
     slot.n_dropped += n * (1 - mutant(5))
     fx.n_dropped += n
+    record(<cell_t*>slot.cell, RECORD_DROP, NULL, 0, 0, slot.index, n)
 
 
 cdef PyObject* label_of(slot_t* slot) noexcept nogil:
@@ -343,7 +336,6 @@ cdef int await_room(
             and is_stuck(worker, frame != NULL)
             and worker.ledger.is_wanted()
             and not cell.held
-            and cell.running < cell.limit
         ):
             # Somebody waits and this batch is all that could move: it goes partial.
             flush_cell(worker, cell, FLUSH_ALL, &fx)

@@ -8,17 +8,13 @@ from routilux._core.job cimport owner_t
 from routilux._core.slot cimport slot_t
 from routilux._core.activation cimport policy_t
 from routilux._core.lane cimport lanes_t
+from routilux._core.meter cimport meter_t
 
 # One event of one cell: where its items go. Resolved when the worker is made.
 ctypedef struct event_t:
     slot_t** targets         # slots of the same worker, in the order of connecting
     Py_ssize_t n_targets, n_typed    # and how many of them are typed slots; set once
     int64_t n_emitted        # emits; without targets they are dropped by design
-
-# Counters of a cell, allocated only with enable_monitoring. Guarded by the worker's lock.
-ctypedef struct meter_t:
-    int64_t activations, failures, retries, items_in, busy_ns
-    int64_t histogram[64]    # bucket i: 2**i <= ns < 2**(i+1)
 
 # One routine in one worker. Guarded by the worker's lock unless said otherwise.
 ctypedef struct cell_t:
@@ -54,7 +50,8 @@ ctypedef struct cell_t:
     PyObject* shell          # a slot_data that nobody kept: used again; owned, or NULL
     PyObject* shell_list     # the list in it; borrowed
     PyObject* message        # a policy message, likewise
-    meter_t* meter           # NULL without monitoring
+    meter_t* meter           # NULL: nobody monitors or traces
+    meter_t* own_meter       # the same, in force or not; NULL: there never was one; owned
     void* watches            # watches_t of timer.pxd; NULL: no timeout; set once
     int64_t n_blocked_ns     # keeper only: time seen blocking while threads idled
 

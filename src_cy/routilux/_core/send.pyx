@@ -7,6 +7,7 @@ dropped and counted the rest.
 """
 
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 
 from routilux._core.status cimport (
     PUT_DROPPED,
@@ -19,7 +20,9 @@ from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.block cimport Block, shown_of
 from routilux._core.slot cimport slot_t
-from routilux._core.routine cimport Node, event_t
+from routilux._core.recorder cimport RECORD_WAIT
+from routilux._core.routine cimport Node, cell_t, event_t
+from routilux._core.measure cimport record, ticks_for
 from routilux._core.frame cimport depth_of
 from routilux._core.hooks cimport HOOKED, ask_hook
 from routilux._core.engine cimport Engine, is_idle, zero
@@ -54,6 +57,7 @@ cdef int send(
     cdef effects_t fx
     cdef Py_ssize_t i = 0, n = 1
     cdef int result = PUT_OK
+    cdef int64_t began
     cdef bint over = on_loop, waited = False
     if cargo is not None:
         n = cargo.n
@@ -93,10 +97,15 @@ cdef int send(
             raise slot_full(worker, slot, "its overflow rule is 'error'")
         if result == PUT_NO_MEMORY:
             raise MemoryError("no memory for a slot's queue")
-        if not waited:
-            waited = True
-            rlx_add(&engine.n_waits, 1)
+        rlx_add(&engine.n_waits, not waited)
+        waited = True
+        began = ticks_for(cell)
         over = await_room(worker, slot, frame, True, -1) == AWAIT_OVER
+        if began:
+            record(
+                <cell_t*>slot.cell, RECORD_WAIT, owner, began, ticks_for(cell) - began,
+                slot.index, 0,
+            )
         rlx_lock(&worker.lock)
     rlx_unlock(&worker.lock)
     if not is_idle(&fx):

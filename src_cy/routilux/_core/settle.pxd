@@ -1,8 +1,6 @@
 # What happens to jobs and queues when an activation ended, well or not. Every function
 # is called under the lock of the worker.
 
-from libc.stdint cimport int64_t
-
 from routilux._core.job cimport owner_t
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
@@ -13,9 +11,6 @@ from routilux._core.worker cimport WorkerCore, activation_t
 cdef void settle(
     WorkerCore worker, activation_t* act, cell_t* anchor, effects_t* fx
 ) noexcept nogil
-
-# For the meters of its cell: the activation ran from act.began to now.
-cdef void measure(activation_t* act, int64_t now) noexcept nogil
 
 # Ends jobs early: marks every job of the owner and drops what is queued of them.
 cdef void fail(

@@ -7,7 +7,6 @@ emit is dropped in route. Both are counted.
 """
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 
 from routilux._core.status cimport (
@@ -19,7 +18,6 @@ from routilux._core.status cimport (
 from routilux._core.platform cimport (
     rlx_add,
     rlx_load,
-    rlx_log2,
     rlx_show,
     rlx_xdecref,
     waiter_pick,
@@ -27,12 +25,12 @@ from routilux._core.platform cimport (
 )
 from routilux._core.mutant cimport mutant
 from routilux._core.job cimport JobContext
-from routilux._core.routine cimport meter_t
 from routilux._core.group cimport JobGroup, is_dead
 from routilux._core.count cimport litter, release, unpark
 from routilux._core.slot cimport entry_t, slot_at, slot_has_room, slot_t
 from routilux._core.lane cimport lane_end, laned_t
 from routilux._core.portion cimport purge_portions
+from routilux._core.measure cimport measure
 from routilux._core.park cimport wake_slot
 from routilux._core.drain cimport place_behind, recheck, recheck_held, take_laned
 
@@ -48,7 +46,7 @@ cdef void settle(
     if act.lane != NULL and not mutant(18):
         lane_end(cell.lanes, act.lane, fx)
     if act.began:
-        measure(act, worker.clock.now())
+        measure(worker, act)
     if act.owner != NULL:
         release(worker.ledger, act.owner, act.held, fx)
     else:
@@ -62,28 +60,6 @@ cdef void settle(
     else:
         after = place_behind(anchor, act.tag)
     recheck(worker, cell, after, fx)
-
-
-cdef void measure(activation_t* act, int64_t now) noexcept nogil:
-    cdef meter_t* meter = act.cell.meter
-    cdef int64_t ns = now - act.began
-    act.began = 0
-    meter.activations += 1
-    meter.items_in += items_of(act)
-    meter.busy_ns += ns
-    meter.histogram[rlx_log2(ns)] += 1
-
-
-cdef inline Py_ssize_t items_of(activation_t* act) noexcept nogil:
-    # An entry is an item, but of a typed slot a part with some.
-    cdef Py_ssize_t i, n = act.n_entries
-    if act.cell.n_typed == 0:
-        return n + (act.item != NULL)
-    if act.item != NULL:
-        n += act.n if act.n else 1
-    for i in range(act.n_entries if act.parts != NULL else 0):
-        n += act.parts[i].n - (act.parts[i].n > 0)
-    return n
 
 
 cdef bint all_blocked(WorkerCore worker, Py_ssize_t more) noexcept nogil:

@@ -1,9 +1,8 @@
-# The straight way: one item goes into one slot, its routine takes one at a time, nobody
-# waits. Three steps of drain, settle and route, inlined into the loop; each says no when
-# something is out of the ordinary, changes nothing then, and leaves it to the general
-# form. Under the worker's lock, like those.
+# The straight way: one item, one slot, one at a time, nobody waits. Steps of drain, settle
+# and route, inlined; to what is unusual each says no, and changes nothing. Under the lock.
 
 from cpython.object cimport PyObject
+from libc.stdint cimport uint64_t
 
 from routilux._core.status cimport JOB_COMPLETED, JOB_RUNNING, OWNER_JOB
 from routilux._core.platform cimport rlx_incref, rlx_load, rlx_show
@@ -13,6 +12,7 @@ from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport cell_t
 from routilux._core.slot cimport entry_t, slot_put, slot_t, slot_take
 from routilux._core.worker cimport WorkerCore, activation_t
+from routilux._core.measure cimport arrived, is_measured
 from routilux._core.drain cimport has_begun, place_behind, push_ready, unlink_ready
 from routilux._core.frame cimport frame_t
 
@@ -24,10 +24,9 @@ cdef inline bint take_straight(WorkerCore worker, activation_t* act) noexcept no
     if cell == NULL or not cell.straight or cell.resumed != NULL:
         return False
     slot = cell.slots
-    if (
-        slot.size == 0 or slot.parked or slot.size > slot.bound
-        or worker.slot_waiters.head != NULL or worker.n_held
-    ):
+    if slot.size == 0 or slot.parked or slot.size > slot.bound or worker.n_held:
+        return False
+    if worker.slot_waiters.head != NULL:
         return False
     unlink_ready(worker, cell)
     slot_take(slot, &entry)
@@ -36,8 +35,8 @@ cdef inline bint take_straight(WorkerCore worker, activation_t* act) noexcept no
     act.owner = entry.owner
     act.held = 1
     act.asks = act.partial = False
-    act.slot_index = act.failures = 0
-    act.began = 0
+    act.slot_index = act.failures = act.began = 0
+    act.arrived = entry.stamp
     cell.total -= 1
     cell.running = 1
     worker.queued -= 1
@@ -70,9 +69,8 @@ cdef inline bint settle_straight(
     cell.running = 0
     worker.running -= 1
     if cell.total:
-        push_ready(
-            worker, cell, place_behind(anchor, act.tag) if cell.rank else worker.ready_tail
-        )
+        anchor = place_behind(anchor, act.tag) if cell.rank else worker.ready_tail
+        push_ready(worker, cell, anchor)
     return True
 
 # As route.deliver, for an activation that emits on its own thread.
@@ -80,21 +78,23 @@ cdef inline bint put_straight(
     WorkerCore worker, slot_t* slot, PyObject* item, owner_t* owner, frame_t* frame
 ) noexcept nogil:
     cdef cell_t* cell = <cell_t*>slot.cell
+    cdef uint64_t stamp = (cell.stamp | 1) + 1      # even: no time
     if (
         not cell.straight or slot.size >= slot.bound
         or owner.kind != OWNER_JOB or owner.dead or owner.parked
         or worker.slot_waiters.head != NULL or not (cell.ready or rlx_load(&worker.in_runq))
-        or slot_put(slot, item, owner, cell.stamp + 1) < 0
+        or slot_put(slot, item, owner, stamp) < 0
     ):
         return False
     rlx_incref(item)
     owner.open += 1
-    cell.stamp += 1
+    cell.stamp = stamp
     cell.total += 1
     worker.queued += 1
-    if cell.ready or cell.running:
-        return True
-    push_ready(worker, cell, place_behind(frame.anchor, frame.act.tag))
-    cell.tag = frame.act.tag
-    frame.anchor = cell
+    if cell.meter != NULL and is_measured(cell.meter, slot.n_put):
+        arrived(worker, slot, owner, frame.act.cell, 0)
+    if not (cell.ready or cell.running):
+        push_ready(worker, cell, place_behind(frame.anchor, frame.act.tag))
+        cell.tag = frame.act.tag
+        frame.anchor = cell
     return True

@@ -18,7 +18,7 @@ ctypedef struct activation_t:
     cell_t* cell
     owner_t* owner           # job or group that it works for and emits for
     Py_ssize_t held          # counts of the owner that end with it
-    uint64_t tag             # number of the activation in its worker
+    uint64_t tag, arrived    # its number in its worker; arrival number of its first item
     int partial              # FlushKind of a flushed batch, else FLUSH_NONE
     bint asks                # a Python policy, or key function, has yet to answer
     int slot_index           # immediate: the slot of the item
@@ -33,7 +33,7 @@ ctypedef struct activation_t:
     PyObject* slot_data      # dict that logic gets; owned
     PyObject* message        # policy message; owned
     int failures             # times that it raised so far
-    int64_t began            # monotonic ns; 0 without monitoring
+    int64_t began            # ticks of the recorder; 0: nobody monitors
 
 # Thread-safety: `lock` protects the cells, slots, ready list, counts of owners and the
 # activation counters. `states` is guarded by a critical section. Lock order: a worker's

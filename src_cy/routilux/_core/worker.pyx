@@ -98,7 +98,7 @@ cdef class WorkerCore:
                 rlx_xdecref(self.cells[i].message)
                 if self.cells[i].lanes != NULL:
                     lanes_free(self.cells[i].lanes, self.cells[i].n_slots)
-                free(self.cells[i].meter)
+                free(self.cells[i].own_meter)
                 free(self.cells[i].watches)
         free(self.cells)
         free(self.slots)

@@ -1,0 +1,1 @@
+"""Measuring: what the core tells its meters and its flight recorder."""
