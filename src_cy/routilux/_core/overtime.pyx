@@ -30,7 +30,8 @@ from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node
 from routilux._core.timer cimport watches_t
-from routilux._core.settle cimport fail, measure, settle, wake_if_blocked
+from routilux._core.measure cimport measure
+from routilux._core.settle cimport fail, settle, wake_if_blocked
 from routilux._core.hooks cimport HOOKED, call_hook, log_safely
 from routilux._core.engine cimport Engine, pump_t, zero
 from routilux._core.letter cimport letters_of, send_letters
@@ -204,7 +205,7 @@ cdef class Overtime(Quiet):
         left.tag = act.tag
         act.held = 0
         if act.began:
-            measure(act, self.clock.now())
+            measure(worker, act)
         if left.cell.meter != NULL:
             left.cell.meter.failures += 1
         if frame != NULL:

@@ -31,6 +31,7 @@ from routilux._core.platform cimport (
     rlx_xdecref,
     waiter_t,
 )
+from routilux._core.recorder cimport ticks
 from routilux._core.group cimport JobGroup, jobs_of
 from routilux._core.segment cimport segment_at
 from routilux._core.slot cimport oldest_stamp_of, slot_at, slot_t
@@ -178,7 +179,6 @@ cdef Py_ssize_t find_on_threads(Control core, WorkerCore worker, found_t* found)
     cdef frame_t* frame
     cdef cell_t* cell
     cdef Py_ssize_t n = 0
-    cdef int64_t now = core.clock.now()
     rlx_lock(&core.lock)
     pump = core.pumps
     while pump != NULL and n < MOST:
@@ -188,19 +188,18 @@ cdef Py_ssize_t find_on_threads(Control core, WorkerCore worker, found_t* found)
                 add_found(found, &n, cell.index, NULL, -1, pump.thread)
         elif pump.here != NULL:
             frame = (<here_t*>pump.here).frame
-            n = find_in_frames(worker, frame, found, n, now, pump.thread)
+            n = find_in_frames(worker, frame, found, n, pump.thread)
         pump = pump.next
     rlx_unlock(&core.lock)
     if pump_engine() != <void*>core and current_frame() != NULL:
         n = find_in_frames(
-            worker, current_frame(), found, n, now, PyThread_get_thread_ident()
+            worker, current_frame(), found, n, PyThread_get_thread_ident()
         )
     return n
 
 
 cdef Py_ssize_t find_in_frames(
-    WorkerCore worker, frame_t* frame, found_t* found, Py_ssize_t n, int64_t now,
-    unsigned long thread
+    WorkerCore worker, frame_t* frame, found_t* found, Py_ssize_t n, unsigned long thread
 ) noexcept nogil:
     cdef activation_t* act
     while frame != NULL and n < MOST:
@@ -208,10 +207,19 @@ cdef Py_ssize_t find_in_frames(
         if frame.worker == <PyObject*>worker and act.cell != NULL and act.owner != NULL:
             add_found(
                 found, &n, act.cell.index, act.owner.obj,
-                now - act.began if act.began else -1, thread,
+                ns_since(act), thread,
             )
         frame = frame.up
     return n
+
+
+cdef int64_t ns_since(activation_t* act) noexcept nogil:
+    # How long it executes by now; -1: nobody read a clock when it began.
+    if act.began == 0 or act.cell.meter == NULL:
+        return -1
+    return <int64_t>(
+        (ticks(act.cell.meter.recorder) - act.began) * act.cell.meter.recorder.tick_ns
+    )
 
 
 cdef void add_found(
