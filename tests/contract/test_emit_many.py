@@ -111,6 +111,9 @@ def test_what_is_no_dict_is_refused_before_anything_is_emitted(
 
 def test_unknown_events_and_wrong_places_are_refused(runtime, fan, sink, finish):
     routine = Routine()
+    with pytest.raises(ValueError, match="'output' not found"):
+        routine.emit_many("output", [])
+    routine.add_event("output")
     with pytest.raises(RuntimeError, match="outside of an activation"):
         routine.emit_many("output", [])
     seen = []
