@@ -41,13 +41,13 @@ def test_saved_schedule_passes(saved):
 
 
 def test_some_hundred_schedules_pass_and_are_the_same_when_run_again(tmp_path):
-    code, text = run("--count", 500, "--save", tmp_path)
+    code, text = run("--count", 340, "--save", tmp_path)
     assert code == 0, text
     assert "not the same" not in text
 
 
 def test_lost_wake_is_found_and_its_schedule_shows_it_again(tmp_path):
-    options = ("--only", "wait_meets_last_settle", "--count", 600, "--save", tmp_path)
+    options = ("--only", "wait_meets_last_settle", "--count", 300, "--save", tmp_path)
     code, text = run(*options, mutant=LOST_WAKE)
     assert code == 1, text
     saved = next(iter(sorted(tmp_path.glob("*.json"))))
