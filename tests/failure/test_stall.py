@@ -1,10 +1,12 @@
 """The log line about a runtime in which nothing moves."""
 
+import sys
 import threading
 
 import pytest
 
 WAIT = 20.0
+HAS_GIL = getattr(sys, "_is_gil_enabled", bool)() or sys.version_info < (3, 13)
 
 
 def test_stall_is_told_once_with_routine_thread_and_slot(
@@ -31,7 +33,8 @@ def test_stall_is_told_once_with_routine_thread_and_slot(
     [text] = warned("nothing has begun")
     assert "slot 'input' of routine 'waits' of flow 'stalled' (3 items)" in text
     assert "routine 'stuck' of flow 'stalled' on thread 'routilux_0'" in text
-    assert ".py:" in text
+    if HAS_GIL:  # else nobody can look at what another thread runs
+        assert ".py:" in text
 
 
 def test_routine_that_is_behind_its_own_stuck_activation_is_told(

@@ -1,6 +1,7 @@
 """Activations that last longer than `set_timeout` allows."""
 
 import asyncio
+import sys
 import threading
 import time
 
@@ -16,6 +17,7 @@ from routilux import (
 
 WAIT = 20.0
 SHORT, LONG = 0.05, 0.4  # seconds: the timeout, and what is too long
+HAS_GIL = getattr(sys, "_is_gil_enabled", bool)() or sys.version_info < (3, 13)
 
 
 def slow(linger, calls):
@@ -113,7 +115,8 @@ def test_job_ends_while_its_logic_still_runs(threaded, solo, gate, finish):
     [late] = post_all(runtime, flow, "stuck")
     assert late.wait(WAIT)
     assert late.status == "failed"
-    assert "gate.wait()" in late.error.traceback
+    if HAS_GIL:  # else nobody can look at what another thread runs
+        assert "gate.wait()" in late.error.traceback
 
 
 def test_pool_makes_up_for_the_thread_that_is_stuck(threaded, solo, gate, finish):

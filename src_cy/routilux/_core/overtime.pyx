@@ -15,6 +15,7 @@ from libc.string cimport memset
 
 from routilux._core.status cimport TIMER_TIMEOUT
 from routilux._core.platform cimport (
+    RLX_FREE_THREADED,
     PyThread_get_thread_ident,
     rlx_add,
     rlx_incref,
@@ -286,7 +287,8 @@ cdef object overdue(Watch watch, bint over):
     rlx_unlock(&worker.lock)
     if cell == NULL:
         return None
-    if watch.frame != NULL and not over:
+    # Without a GIL its thread goes on meanwhile, and its frames with it.
+    if watch.frame != NULL and not over and not RLX_FREE_THREADED:
         try:
             stack = "".join(traceback.format_stack(sys._current_frames()[watch.thread]))
         except BaseException:

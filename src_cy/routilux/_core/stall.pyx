@@ -10,6 +10,7 @@ import sys
 import threading
 
 from routilux._core.platform cimport (
+    RLX_FREE_THREADED,
     rlx_load,
     rlx_load_ptr,
     rlx_lock,
@@ -149,7 +150,8 @@ cdef list running_in(Engine engine):
         pump = pump.next
     rlx_unlock(&engine.lock)
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames = sys._current_frames()
+    # Without a GIL those threads go on meanwhile, and their frames with them.
+    frames = {} if RLX_FREE_THREADED else sys._current_frames()
     found = []
     for i in range(n):
         what = "logic of a worker that was stopped"
