@@ -1,7 +1,9 @@
 """The exceptions of `routilux.errors` under their older import path."""
 
 from routilux.errors import (
+    ActivationTimeout,
     ConfigurationError,
+    DeadlineExceeded,
     ExecutionError,
     JobCancelledError,
     JobFailedError,
@@ -16,7 +18,9 @@ from routilux.errors import (
 from routilux.validators import ValidationError
 
 __all__ = [
+    "ActivationTimeout",
     "ConfigurationError",
+    "DeadlineExceeded",
     "ExecutionError",
     "JobCancelledError",
     "JobFailedError",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from routilux._core import Control, JobContext, JobError, Slot, core_of
+from routilux.arguments import check_type
 from routilux.errors import ConfigurationError, name_hint
 from routilux.monitoring.breakpoint_condition import check_condition
 from routilux.monitoring.debug_session import Breakpoint, BreakpointManager
@@ -330,6 +331,13 @@ def add_breakpoint(
     core = runtime.core
     if not core.is_open:
         raise RuntimeError("Runtime is shut down: there is nothing to stop any more")
+    for name, value in (
+        ("routine_id", routine_id),
+        ("slot_name", slot_name),
+        ("job_id", job_id),
+    ):
+        if value is not None:
+            check_type(name, value, str)
     check_place([w.flow for w in core.all_workers()], routine_id, slot_name)
     check_condition(condition)
     with _lock:

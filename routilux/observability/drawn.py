@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from routilux.arguments import check_path, check_type
+
 if TYPE_CHECKING:
     from routilux.flow import Flow
     from routilux.observability.numbers import Run
@@ -122,15 +124,21 @@ class DrawnFlow:
         """
         from routilux.observability.graphics import write_picture
 
+        file = check_path("path", path)
         check_direction(direction)
         picture = self._picture(run, since, fold)
-        return write_picture(picture, Path(path), direction)
+        return write_picture(picture, file, direction)
 
     def _picture(
         self, run: Run | None, since: RuntimeMetrics | None, fold: bool
     ) -> Picture:
         from routilux.observability.numbers import numbers_of
         from routilux.observability.picture import picture_of
+        from routilux.observability.snapshot import RuntimeMetrics
+
+        check_type("fold", fold, bool)
+        if since is not None:
+            check_type("since", since, RuntimeMetrics)
 
         flow = cast("Flow", self)
         return picture_of(flow, numbers_of(flow, run, since), fold)

@@ -20,6 +20,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from routilux._core import survey
+from routilux.arguments import check_path
 from routilux.observability.explain import explain_all
 
 if TYPE_CHECKING:
@@ -131,12 +132,17 @@ class Bell:
     def __init__(self, signum: int) -> None:
         self._signum = signum
         self._dumps: list[SignalDump] = []
+        # Without a handler of Python's own, the rest of the chain ends the process.
+        chain = callable(signal.getsignal(signum))
         self._reader, writer = os.pipe()
         os.set_blocking(writer, False)  # the handler must never wait for a reader
         self._writer = os.fdopen(writer, "wb", buffering=0)
-        # Without a handler of Python's own, the rest of the chain ends the process.
-        chain = callable(signal.getsignal(signum))
-        faulthandler.register(signum, self._writer, all_threads=False, chain=chain)
+        try:
+            faulthandler.register(signum, self._writer, all_threads=False, chain=chain)
+        except BaseException:  # a signal that no program may take
+            self._writer.close()
+            os.close(self._reader)
+            raise
         self._thread = threading.Thread(
             target=self._read, name="routilux-dump", daemon=True
         )
@@ -196,8 +202,15 @@ def dump_on_signal(runtime: Runtime, signum: int | None, file: Any) -> SignalDum
     """Write a dump for each signal; see `Runtime.dump_on_signal`."""
     if not hasattr(faulthandler, "register"):
         raise RuntimeError("this system has no signals that can be asked for a dump")
-    if signum is None:
-        signum = signal.SIGUSR1
+    signum = signal.SIGUSR1 if signum is None else signum
+    if isinstance(signum, bool) or not isinstance(signum, int):
+        raise TypeError(f"signum must be the number of a signal, not {signum!r}")
+    if signum not in signal.valid_signals():
+        raise ValueError(f"signum must be a signal of this system, not {signum!r}")
+    if isinstance(file, (str, os.PathLike)):
+        file = check_path("file", file)
+    elif file is not None and not hasattr(file, "write"):
+        raise TypeError(f"file must be a path or an open file, not {file!r}")
     made = SignalDump(runtime, int(signum), file)
     runtime._machine.companions.add(made)
     return made

@@ -32,7 +32,9 @@ def write_picture(picture: Picture, path: Path, direction: Direction) -> Path:
         path.write_text(svg(picture, direction), encoding="utf-8")
         return path
     if not kind:
-        raise ValueError(f"{str(path)!r} has no suffix: give one of {words(COMMON)}")
+        raise ValueError(
+            f"path {str(path)!r} has no suffix: give one of {words(COMMON)}"
+        )
     graphviz = load_extra("graphviz", f"drawing {path.name!r}")
     if kind[1:] not in graphviz.FORMATS:
         raise ValueError(

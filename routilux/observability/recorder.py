@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from routilux._core import recall_records, set_moments
+from routilux.arguments import check_length
 from routilux.observability.table import duration
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class TraceEvent:
 
 def recent(core: Control, n: int | None = None) -> list[TraceEvent]:
     """Return what was recorded last; see `Runtime.recent`."""
-    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 0):
-        raise ValueError(f"n must be a number of events from 0 on, or None, not {n!r}")
+    if n is not None:
+        check_length("n", n, 0)
     return [
         TraceEvent(*record) for record in recall_records(core, -1 if n is None else n)
     ]

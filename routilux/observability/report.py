@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routilux._core import JobContext, JobStatus
+from routilux.arguments import check_path, check_type
 from routilux.observability.charts import (
     Bar,
     bounds_text,
@@ -50,6 +51,9 @@ def write_report(
     runtime: Runtime, path: str | PathLike[str], title: str | None = None
 ) -> Path:
     """Write the page; see `Runtime.report`."""
+    file = check_path("path", path)
+    if title is not None:
+        check_type("title", title, str)
     metrics = runtime.metrics()
     flows = dict.fromkeys(worker.flow for worker in runtime._machine.workers())
     jobs = runtime.list_jobs()
@@ -72,9 +76,8 @@ def write_report(
         failures_part(ended),
         slowest_part(ended),
     ]
-    target = Path(path)
-    target.write_text(document(heading, *parts), encoding="utf-8")
-    return target
+    file.write_text(document(heading, *parts), encoding="utf-8")
+    return file
 
 
 def describe(metrics: RuntimeMetrics) -> str:

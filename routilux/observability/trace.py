@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from routilux._core import Tracer
+from routilux.arguments import check_path
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,7 +35,7 @@ class Tracing:
     """
 
     def __init__(self, core: Control, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path = str(check_path("path", path))
         self._tracer = Tracer(core, self.path)
         self._lock = threading.Lock()
         self._ended = False

@@ -25,6 +25,7 @@ import routilux
 from routilux import RoutiluxError
 
 CALLS = int(os.environ.get("ROUTILUX_FUZZ_CALLS", "25"))
+CHOSEN = "ROUTILUX_FUZZ_CALLS" not in os.environ  # the same calls each time
 DOCUMENTED = (TypeError, ValueError, RuntimeError, TimeoutError, OSError, RoutiluxError)
 INSIDE = (NotImplementedError, RecursionError, UnicodeError)  # some of these are those
 # Arguments that say how long to sleep: an odd one may be legal, and long.
@@ -127,6 +128,7 @@ def names_the_argument(text, odd_ones):
     max_examples=CALLS,
     deadline=timedelta(seconds=60),
     database=None,
+    derandomize=CHOSEN,
     print_blob=True,
     phases=(Phase.generate,),  # arguments are as small as they get
     suppress_health_check=list(HealthCheck),

@@ -21,6 +21,11 @@ from routilux import (
     pipeline,
     run_sync,
 )
+from routilux.monitoring.hooks import (
+    ExecutionHooksInterface,
+    reset_execution_hooks,
+    set_execution_hooks,
+)
 from routilux.serialization.files import read_document
 
 HUGE = 10**400
@@ -167,3 +172,27 @@ def test_fields_of_a_connection_can_not_be_chosen(routine):
     made = Connection(routine.get_event("output"), routine.get_slot("input"))
     with pytest.raises(TypeError, match="fields of <Connection"):
         made.add_serializable_fields(["x"])
+
+
+@pytest.mark.parametrize("answer", [(), (False,), [], 0, "", (False, "no", 1)])
+def test_hook_that_answers_nonsense_is_logged_and_not_obeyed(answer):
+    # An empty tuple crashed the process.
+    class Odd(ExecutionHooksInterface):
+        def on_slot_before_enqueue(self, *args):
+            return answer
+
+        on_event_emit = on_routine_start = on_slot_before_enqueue
+
+    routine = Routine()
+    routine.add_slot("input")
+    routine.set_logic(lambda slot_data, policy_message, worker_state: None)
+    routine.set_activation_policy(immediate_policy())
+    flow = Flow("answers")
+    flow.add_routine(routine, "odd")
+    set_execution_hooks(Odd())
+    try:
+        with Runtime(1) as runtime:
+            runtime.exec(flow)
+            assert runtime.post("answers", "odd", "input", 1).job.wait(20.0)
+    finally:
+        reset_execution_hooks()

@@ -300,10 +300,13 @@ cdef bint is_vetoed(
         "on_slot_before_enqueue",
         (node.slots[slot.index], node.routine_id, job, shown_of(data), worker.ident.flow_id),
     )
+    if answer is None:
+        return False
     try:
-        if answer is None or answer[0]:
+        goes_in, why = answer
+        if goes_in:
             return False
-        reason = f"by the execution hook: {answer[1]}"
+        reason = f"by the execution hook: {why}"
     except BaseException:
         log_safely(
             logger.exception,

@@ -71,7 +71,7 @@ cdef bint ask_hook(str name, tuple args) except -1:
     answer = call_hook(name, args)
     try:
         if isinstance(answer, tuple):
-            answer = answer[0]
+            answer, *_ = answer
         return answer is None or bool(answer)
     except BaseException:
         log_safely(
