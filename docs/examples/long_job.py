@@ -1,4 +1,4 @@
-"""A long job that is killed and goes on: how many primes are below two million?
+"""A long job that is killed and goes on: how many primes are below twenty million?
 
 `python long_job.py` starts the work as a process of its own, kills that as soon as it
 has written a checkpoint, and starts it again. The second process finds the checkpoint
@@ -16,7 +16,7 @@ from pathlib import Path
 from routilux import Flow, Routine, Runtime
 from routilux.activation_policies import immediate_policy
 
-LIMIT, STEP = 2_000_000, 10_000
+LIMIT, STEP = 20_000_000, 20_000
 
 
 class Ranges(Routine):

@@ -72,7 +72,7 @@ def test_killed_job_goes_on_and_counts_each_range_once() -> None:
     killed, going_on, primes = run("long_job").splitlines()
     assert killed == "killed"
     assert re.fullmatch(r"going on after \d+ ranges", going_on)
-    assert primes == "148933 primes below 2000000"
+    assert primes == "1270607 primes below 20000000"
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
