@@ -218,8 +218,7 @@ def timeline_part(runtime: Runtime, jobs: Iterable[JobContext]) -> Raw:
 
 def activation_bars(runtime: Runtime) -> list[Bar]:
     """Return a bar for each activation that the flight recorder still has."""
-    recent = getattr(runtime, "recent", list)
-    events = sorted(recent(), key=lambda event: event.at)
+    events = sorted(runtime.recent(), key=lambda event: event.at)
     failures: dict[tuple[int, str | None], list[float]] = {}
     for event in events:
         if event.kind in ("failure", "retry"):

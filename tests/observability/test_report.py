@@ -102,6 +102,7 @@ def test_a_report_tells_flow_routines_times_failures_and_slowest_jobs(
     assert "ValueError: it broke" in text
     assert good in page.text and bad in page.text
     assert ("enable_monitoring=True" in text) is not monitored
+    assert ("from the flight recorder" in text) is monitored
     assert ("2 runs · " in text) is monitored
 
 

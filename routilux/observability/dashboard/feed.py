@@ -251,11 +251,10 @@ def path_of(runtime: Runtime, job: JobContext) -> list[dict[str, Any]]:
         {"routine": entry.get("routine_id"), "what": entry.get("action")}
         for entry in job.trace_log
     ]
-    recent = getattr(runtime, "recent", None)
-    if not path and recent is not None:
+    if not path:
         path = [
             {"routine": event.routine_id, "what": event.kind}
-            for event in recent()
+            for event in runtime.recent()
             if event.job_id == job.job_id and event.routine_id is not None
         ]
     return path[-200:]
