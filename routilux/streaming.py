@@ -141,9 +141,7 @@ class StreamingRuntime(BulkCore):
     ) -> AsyncGenerator[Any, None]:
         """Do what `map` does for `async for`; items may be asynchronous as well.
 
-        Args:
-            flow, items, routine_id, slot, worker_id, in_flight, errors, progress,
-                timeout: As for `map`.
+        All arguments are those of `map`.
 
         Example:
             >>> async for value in runtime.map_async(flow, items):
