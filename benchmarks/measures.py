@@ -37,18 +37,20 @@ STATM = Path("/proc/self/statm")
 
 def chain(rounds: int) -> Iterator[Row]:
     """A chain of ten: the price of a hop, of more threads, of monitoring."""
-    cases = [flows.chain(CHAIN) for _ in range(4)]
+    cases = [flows.chain(CHAIN) for _ in range(5)]
     items = flows.items_of(CHAIN_ITEMS)
     with (
         running(cases[0]) as plain,
         running(cases[1], pool=16) as wide,
         running(cases[2], enable_monitoring=True) as watched,
         running(cases[3]) as bulk,
+        running(cases[4], engine="inline") as alone,
     ):
-        calls, many, two, sixteen, counted = interleave(
+        calls, many, inline, two, sixteen, counted = interleave(
             rounds,
             partial(cases[0].feed, items),
             partial(driving.post_many, bulk, cases[3], items),
+            partial(driving.post_many, alone, cases[4], items),
             *(
                 partial(driving.post_all, runtime, case, items)
                 for runtime, case in zip((plain, wide, watched), cases, strict=False)
@@ -60,6 +62,8 @@ def chain(rounds: int) -> Iterator[Row]:
     yield ratio("chain of 10, post per item / nested calls", two, calls, "<= 1.4", note)
     note = f"{each(many, hops)} a hop"
     yield ratio("the same with post_many", many, calls, "<= 1.2", note)
+    note = f"{each(inline, hops)} a hop"
+    yield ratio("  on one thread (engine 'inline')", inline, calls, "", note)
     note = f"{each(sixteen, hops)} a hop with 16"
     yield ratio("thread_pool_size 16 / 2, chain", sixteen, two, "<= 1.1", note)
     note = f"{each(counted, hops)} a hop with it"
@@ -68,23 +72,30 @@ def chain(rounds: int) -> Iterator[Row]:
 
 def single(rounds: int) -> Iterator[Row]:
     """One routine: the price of a job, and what an executor asks for it."""
-    case = flows.chain(1)
+    case, other = flows.chain(1), flows.chain(1)
     logic = case.bare[0].logic
     items, few = flows.items_of(ITEMS), flows.items_of(TRIPS)
-    with running(case) as runtime, ThreadPoolExecutor(2) as executor:
-        calls, ours, results, submits = interleave(
+    with (
+        running(case) as runtime,
+        running(other, engine="inline") as alone,
+        ThreadPoolExecutor(2) as executor,
+    ):
+        calls, ours, inline, results, submits = interleave(
             rounds,
             partial(case.feed, items),
             partial(driving.post_all, runtime, case, items),
+            partial(driving.post_all, alone, other, items),
             partial(driving.submit_each, executor, logic, few),
             partial(driving.submit_all, executor, [logic], few),
         )
-    check([case], ITEMS)
+    check([case, other], ITEMS)
     ours_each = [seconds / ITEMS for seconds in ours]
     results_each = [seconds / TRIPS for seconds in results]
     submits_each = [seconds / TRIPS for seconds in submits]
     note = f"{each(ours, ITEMS)} / {each(calls, ITEMS)} an item"
     yield ratio("one routine, post per item / calls", ours, calls, "<= 2.5", note)
+    note = f"{each(inline, ITEMS)} an item"
+    yield ratio("  on one thread (engine 'inline')", inline, calls, "", note)
     what, note = "submit().result() / post per item", f"{each(results, TRIPS)} a result"
     yield ratio(what, results_each, ours_each, ">= 25", note)
     what, note = "submit all, then result() / the same", f"{each(submits, TRIPS)} each"
