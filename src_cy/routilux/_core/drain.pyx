@@ -267,7 +267,7 @@ cdef bint take__compiled(
         if cell.n_slots == 1 and take_whole(worker, cell.slots, n, act, fx):
             has_begun(act.owner)
             made_room(worker, cell.slots, fx)
-            cell.policy.last_ns = now
+            has_fired(cell, act, partial, now)
             return True
         count = entries_for(cell, n)
     if claim_room(act, count, cell.n_slots) < 0:
@@ -275,9 +275,7 @@ cdef bint take__compiled(
         act.counts = NULL
         postpone(worker, cell, fx)
         return False
-    act.partial = partial
-    if partial or cell.flush == FLUSH_ONCE:
-        cell.flush = FLUSH_NONE
+    has_fired(cell, act, partial, now)
     for s in range(cell.n_slots):
         count = n if n > 0 else cell.slots[s].size
         act.counts[s] = count
@@ -288,9 +286,16 @@ cdef bint take__compiled(
         for i in range(count):
             take_entry(worker, &cell.slots[s], &act.entries[act.n_entries], fx)
             act.n_entries += 1
-    cell.policy.last_ns = now
     claim_owner(act)
     return True
+
+
+cdef inline void has_fired(cell_t* cell, activation_t* act, int partial, int64_t now) noexcept nogil:
+    # A partial batch ends the flush that lets it go, and so does a full one.
+    act.partial = partial
+    if partial or cell.flush == FLUSH_ONCE:
+        cell.flush = FLUSH_NONE
+    cell.policy.last_ns = now
 
 
 cdef void take_entry(
