@@ -2,7 +2,7 @@
 
 import threading
 
-from routilux import Routine, all_slots_ready_policy
+from routilux import Routine, all_slots_ready_policy, batch_size_policy
 
 WAIT = 20.0
 SHORT = 0.2  # long enough to see that something does not end
@@ -70,7 +70,10 @@ def test_async_logic_goes_on_when_the_slot_that_it_feeds_has_room(
 def test_routines_that_block_run_side_by_side_after_a_time_of_rest(
     threaded, stage, make_flow, finish
 ):
-    """Who watches over threads that block had gone to sleep, and is woken."""
+    """Who watches over threads that block had gone to sleep, and is woken.
+
+    Looking for stalls would wake it as well, though seconds later.
+    """
     together = threading.Barrier(2)
     flow = make_flow(
         {
@@ -78,7 +81,7 @@ def test_routines_that_block_run_side_by_side_after_a_time_of_rest(
             for name in ("left", "right")
         }
     )
-    runtime = threaded()
+    runtime = threaded(stall_warning=None)
     runtime.exec(flow)
     runtime.post(flow.flow_id, "left", "input", None)
     finish(runtime)
@@ -86,3 +89,17 @@ def test_routines_that_block_run_side_by_side_after_a_time_of_rest(
     jobs = [runtime.post(flow.flow_id, name, "input", 1) for name in ("left", "right")]
     finish(runtime)
     assert {str(job.status) for job in jobs} == {"completed"}
+
+
+def test_timer_that_becomes_the_first_is_kept_after_a_time_of_rest(threaded, solo):
+    """Who watches the clock had gone to sleep without one, and is woken."""
+    ran = threading.Event()
+    flow = solo(
+        lambda slot_data, policy_message, worker_state: ran.set(),
+        policy=batch_size_policy(5, max_wait=0.05),
+    )
+    runtime = threaded(stall_warning=None)
+    runtime.exec(flow)
+    threading.Event().wait(REST)
+    runtime.post(flow.flow_id, "work", "input", 1)
+    assert ran.wait(WAIT)  # nobody waits for jobs, which would flush the batch

@@ -228,7 +228,7 @@ MUTANTS = [
             (
                 "park.pyx",
                 "the keeper is not told of a timer that is the earliest",
-                "contract/test_intervals.py::test_activation_takes_all_that_arrived",
+                "contract/test_wakes.py::test_timer_that_becomes_the_first_is_kept_after_a_time_of_rest",
             ),
             (
                 "flush.pyx",

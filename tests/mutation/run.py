@@ -121,6 +121,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=4, help="so many at a time")
     parser.add_argument("--table", type=Path, help="page to write the table into")
     options = parser.parse_args()
+    if options.table and options.only:
+        parser.error("--table is for all of them, not with --only")
     lib = options.lib.resolve()
     chosen = [m for m in MUTANTS if not options.only or m.number in options.only]
     verdict = run(lib, 0, sorted({m.killer for m in chosen}), RUN_LIMITS[1])
