@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-SOURCE = Path(__file__).with_name("scheduler.c")
+SOURCE = Path(__file__).with_name("scheduler.h")
 STRATEGIES = {"default": 0, "random": 1, "pct": 2}
 MOST = 60000
 KINDS = ("lock", "unlock", "load", "store", "fence", "wait", "wake")
@@ -53,7 +53,7 @@ def load(where: Path) -> None:
     target = where / f"scheduler{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not target.exists() or target.stat().st_mtime < SOURCE.stat().st_mtime:
         include = sysconfig.get_path("include")
-        command = ["cc", "-O2", "-shared", "-fPIC", f"-I{include}", str(SOURCE)]
+        command = ["cc", "-O2", "-shared", "-fPIC", f"-I{include}", "-xc", str(SOURCE)]
         subprocess.run([*command, "-o", str(target)], check=True)
     lib = ctypes.CDLL(str(target), mode=ctypes.RTLD_GLOBAL)
     lib.sched_begin.argtypes = [ctypes.c_int, ctypes.c_uint64] + [ctypes.c_int] * 4

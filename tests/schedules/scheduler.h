@@ -1,4 +1,5 @@
-/* A scheduler of real threads: one runs at a time, and at each yield point of the core
+/* A scheduler of real threads, which turns.py compiles into a library of its own: one
+ * runs at a time, and at each yield point of the core
  * (src_cy/routilux/_core/rlx_points.h) a strategy chooses which. The same strategy and
  * seed give the same schedule. Threads are numbered in the order in which they are
  * announced. Only the thread that runs touches what is below; a semaphore a thread hands
