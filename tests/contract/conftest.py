@@ -14,7 +14,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from routilux import Flow, Routine, Runtime, immediate_policy
+from routilux import Flow, Routine, Runtime, custom_policy, immediate_policy
 from routilux.monitoring.flow_registry import FlowRegistry
 
 WAIT = 20.0
@@ -302,3 +302,60 @@ def dropped():
         return worker.get_slot(routine_id, slot).get_queue_status()["dropped_count"]
 
     return count
+
+
+@pytest.fixture
+def source(make_routine):
+    """Build a routine that calls `body(emit, emit_many)` for each post."""
+
+    def build(body, events=("output",)):
+        routine = make_routine(events=events)
+        routine.set_logic(lambda *args: body(routine.emit, routine.emit_many))
+        return routine
+
+    return build
+
+
+@pytest.fixture
+def sink(make_routine):
+    """Build a routine that keeps its slot_data; a typed slot if it has a dtype."""
+
+    def build(got, policy=None, **options):
+        policy = policy or custom_policy(lambda slots, worker: True)
+        logic = keep(got)
+        return make_routine(logic, policy=policy, **options)
+
+    def keep(got):
+        return lambda slot_data, message, worker: got.append(slot_data["input"])
+
+    return build
+
+
+@pytest.fixture
+def fan(make_flow, source):
+    """Build "source" -> each of the given sinks."""
+
+    def build(body, *sinks, **options):
+        routines = {f"sink{i}": routine for i, routine in enumerate(sinks)}
+        return make_flow(
+            {"source": source(body, **options), **routines},
+            *(("source", "output", name, "input") for name in routines),
+        )
+
+    return build
+
+
+@pytest.fixture
+def two(stage, make_flow):
+    """Build a flow of "first", which fails for a 7, and "second"."""
+
+    def forward(emit, item):
+        if item["n"] == 7:
+            raise ValueError("seven")
+        emit("output", **item)
+
+    return make_flow(
+        {"first": stage(forward), "second": stage(lambda emit, item: None, events=())},
+        ("first", "output", "second", "input"),
+        flow_id="two",
+    )

@@ -16,47 +16,6 @@ from routilux import (
 WAIT = 20.0
 
 
-@pytest.fixture
-def source(make_routine):
-    """Build a routine that calls `body(emit, emit_many)` for each post."""
-
-    def build(body, events=("output",)):
-        routine = make_routine(events=events)
-        routine.set_logic(lambda *args: body(routine.emit, routine.emit_many))
-        return routine
-
-    return build
-
-
-@pytest.fixture
-def sink(make_routine):
-    """Build a routine that keeps its slot_data; a typed slot if it has a dtype."""
-
-    def build(got, policy=None, **options):
-        policy = policy or custom_policy(lambda slots, worker: True)
-        logic = keep(got)
-        return make_routine(logic, policy=policy, **options)
-
-    def keep(got):
-        return lambda slot_data, message, worker: got.append(slot_data["input"])
-
-    return build
-
-
-@pytest.fixture
-def fan(make_flow, source):
-    """Build "source" -> each of the given sinks."""
-
-    def build(body, *sinks, **options):
-        routines = {f"sink{i}": routine for i, routine in enumerate(sinks)}
-        return make_flow(
-            {"source": source(body, **options), **routines},
-            *(("source", "output", name, "input") for name in routines),
-        )
-
-    return build
-
-
 def start(runtime, flow):
     runtime.exec(flow)
     return start_in(runtime, flow)

@@ -10,22 +10,6 @@ N = 40
 
 
 @pytest.fixture
-def two(stage, make_flow):
-    """Build a flow of "first", which fails for a 7, and "second"."""
-
-    def forward(emit, item):
-        if item["n"] == 7:
-            raise ValueError("seven")
-        emit("output", **item)
-
-    return make_flow(
-        {"first": stage(forward), "second": stage(lambda emit, item: None, events=())},
-        ("first", "output", "second", "input"),
-        flow_id="two",
-    )
-
-
-@pytest.fixture
 def done(make_runtime, two, finish):
     """Run the flow on N items and answer the picture afterwards."""
 

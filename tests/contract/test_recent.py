@@ -9,22 +9,6 @@ from routilux import ErrorHandler, ErrorStrategy
 
 
 @pytest.fixture
-def two(stage, make_flow):
-    """Build a flow of "first" and "second"; a 7 fails in the first."""
-
-    def forward(emit, item):
-        if item["n"] == 7:
-            raise ValueError("seven")
-        emit("output", **item)
-
-    return make_flow(
-        {"first": stage(forward), "second": stage(lambda emit, item: None, events=())},
-        ("first", "output", "second", "input"),
-        flow_id="two",
-    )
-
-
-@pytest.fixture
 def started(make_runtime, two):
     def start(**options):
         runtime = make_runtime(enable_monitoring=True, **options)
