@@ -6,6 +6,9 @@ from routilux._core.worker cimport WorkerCore, activation_t
 # The items of an activation with slot and job, while its jobs are held open; None where
 # no letters are to be written. No lock held.
 cdef list letters_of(WorkerCore worker, activation_t* act)
+# Of the slot_data that a policy in Python made, the items of a slot, as far as logic has
+# left them there; of a typed slot an array.
+cdef list left_in(dict data, Node node, int s)
 # Posts a letter for each of them.
 cdef int send_letters(WorkerCore worker, Node node, list letters, object error) except -1
 

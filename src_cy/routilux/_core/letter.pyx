@@ -38,15 +38,25 @@ cdef list letters_of(WorkerCore worker, activation_t* act):
     elif act.n_entries and act.entries[0].item == NULL:
         # A policy in Python took the items and made slot_data of them.
         if act.slot_data != NULL and act.owner != NULL:
-            for name, items in (<dict>act.slot_data).items():
-                for item in items:
-                    add_letter(letters, act, node.slot_index[name], item, act.owner)
+            for s in range(act.cell.n_slots):
+                for item in left_in(<dict>act.slot_data, node, s):
+                    add_letter(letters, act, s, item, act.owner)
     elif act.counts != NULL:
         for s in range(act.cell.n_slots):
             for i in range(at, at + act.counts[s]):
                 add_letter(letters, act, s, entry_item(act, s, i), act.entries[i].owner)
             at += act.counts[s]
     return letters
+
+
+cdef list left_in(dict data, Node node, int s):
+    given = data.get(node.slot_names[s])
+    try:
+        if (<Slot>node.slots[s]).layout is None:
+            return list(given)
+        return [given] if len(given) else []
+    except BaseException:
+        return []               # logic put something else there
 
 
 cdef object one_item(activation_t* act):

@@ -17,8 +17,9 @@ from routilux._core.status cimport (
     STAMP_ORDER,
     STAMP_WALL,
 )
-from routilux._core.platform cimport rlx_add, rlx_wall_ns
+from routilux._core.platform cimport rlx_add
 from routilux._core.mutant cimport mutant
+from routilux._core.job cimport wall_ns
 from routilux._core.group cimport is_dead
 from routilux._core.count cimport hold, litter, park, release, unpark
 from routilux._core.block cimport Layout
@@ -83,7 +84,7 @@ cdef int put_portion(
     if cell.stamping == STAMP_CLOCK:
         stamp = <uint64_t>worker.clock.now()
     elif cell.stamping == STAMP_WALL:
-        stamp = max(stamp, <uint64_t>rlx_wall_ns())
+        stamp = max(stamp, <uint64_t>wall_ns(worker.ident.virtual_wall))
         cell.stamp = stamp - 1          # still unique, like route.put__timed
     if slot.keeps_sources and fx.source != NULL:
         source = <PyObject*>(<Node>fx.source).routine_id

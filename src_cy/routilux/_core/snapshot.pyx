@@ -29,12 +29,13 @@ from routilux._core.ledger cimport Ledger, effects_t, reserve
 from routilux._core.count cimport hold, release
 from routilux._core.block cimport Block, Layout
 from routilux._core.segment cimport segment_at, segment_t
-from routilux._core.slot cimport Slot, entry_t, slot_at
+from routilux._core.slot cimport entry_t, slot_at
 from routilux._core.lane cimport laned_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport Activation, WorkerCore, activation_t
 from routilux._core.portion cimport blocks_for
 from routilux._core.engine cimport zero
+from routilux._core.letter cimport left_in
 from routilux._core.route cimport deliver
 from routilux._core.control cimport Control
 
@@ -225,12 +226,14 @@ cdef list to_python(copy_t* copy):
             source = "" if kept.source == NULL else <object>kept.source
             owner = None if kept.owner == NULL else <object>kept.owner
             place = (node.index, -kept.failures, kept.stamp, i)
-            items = {node.slot_names[kept.slot.index]: [item_of(kept)]}
             if kept.claimed:
-                items = <object>kept.item
+                items = {
+                    name: left_in(<dict>kept.item, node, s)
+                    for s, name in enumerate(node.slot_names)
+                }
+            else:
+                items = {node.slot_names[kept.slot.index]: [item_of(kept)]}
             for slot, some in items.items():
-                if kept.claimed and (<Slot>node.slots[node.slot_index[slot]]).layout is not None:
-                    some = [some]
                 for item in some:
                     found.append(
                         (

@@ -87,6 +87,8 @@ cdef class Tracer:
         head = '[\n{"ph":"M","pid":1,"name":"process_name","args":{"name":%s}}' % json.dumps(
             f"routilux {os.getpid()}"
         )
+        if core.recorder is not None and rlx_load(&(<Recorder>core.recorder).c.detailed):
+            raise RuntimeError("the runtime is being traced already")   # perhaps to `path`
         self.core = core
         self.kept = []
         self.prefix = f"job_{core.ledger.prefix}".encode()
@@ -255,7 +257,7 @@ cdef class Tracer:
             name = names.get(self.threads[self.n_told], f"thread {self.threads[self.n_told]}")
             self.n_told += 1
             line = {"ph": "M", "pid": 1, "tid": self.n_told, "name": "thread_name"}
-            line["args"] = {"name": name}
+            line["args"] = {"name": name[:80]}      # a line has to fit into a page
             self.add((",\n" + json.dumps(line)).encode())
         return 0
 

@@ -81,7 +81,7 @@ def layout_of(dtype, shape, name):
     if descr.subdtype is not None:
         descr, inner = descr.subdtype
         sizes += inner
-    if descr.hasobject or descr.itemsize == 0:
+    if descr.hasobject or descr.itemsize == 0 or 0 in sizes:
         raise TypeError(
             f"dtype of slot {name!r} must be of a fixed size, not {descr!r}: items that"
             " are Python objects go into a slot without a dtype"
@@ -321,7 +321,10 @@ cdef object convert(object value, object descr, int ndim):
         if (made == array).all():
             return made
     elif array.dtype.kind in "iufc" and np.can_cast(array.dtype, descr, "same_kind"):
-        return array.astype(descr)
+        with np.errstate(over="ignore"):
+            made = array.astype(descr)
+        if (np.isfinite(made) == np.isfinite(array)).all():
+            return made
     raise TypeError(f"of dtype {array.dtype}")
 
 
