@@ -6,7 +6,7 @@ from routilux._core.timer cimport timer_t
 from routilux._core.overtime cimport Overtime
 
 cdef class Deadline(Overtime):
-    cdef int64_t n_deadlines         # timers of jobs, ended ones too; atomic
+    cdef int64_t n_deadlines         # timers of jobs, ended ones too; a sweep makes it exact
 
     cdef int end_late(self, uint64_t seq) except -1
     cdef bint is_live(self, uint64_t seq) noexcept nogil

@@ -15,6 +15,7 @@ from routilux._core.platform cimport (
     rlx_load,
     rlx_lock,
     rlx_look,
+    rlx_store,
     rlx_unlock,
     rlx_xdecref,
 )
@@ -105,6 +106,7 @@ cdef class Deadline(Overtime):
         cdef timer_t* timers
         cdef timer_t* kept
         cdef Py_ssize_t i, n, cap, left = 0
+        cdef int64_t deadlines = 0
         rlx_lock(&clock.lock)
         timers = clock.heap
         n = clock.size
@@ -117,13 +119,14 @@ cdef class Deadline(Overtime):
             kept = &timers[i]
             if kept.kind == TIMER_DEADLINE and not self.is_live(<uint64_t>kept.cell):
                 continue
+            deadlines += kept.kind == TIMER_DEADLINE
             kept = &timers[left]
             left += 1
             timers[i], kept[0] = kept[0], timers[i]
         rlx_unlock(&self.ledger.lock)
         for i in range(left, n):
             rlx_xdecref(timers[i].worker)
-        rlx_add(&self.n_deadlines, left - n)
+        rlx_store(&self.n_deadlines, deadlines)     # exact again
         clock.put_back(timers, left, cap)
         self.driver.nudge()
         return 0
