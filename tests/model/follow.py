@@ -210,7 +210,8 @@ class Follower:
         """Check that nothing can make room: every other way of moving is shut."""
         cells = self.model.workers[into.worker]
         for cell in cells:
-            stuck = not self.model.is_enabled(cell) and not cell.retries
+            timed = cell.spec.wait and self.model.is_enabled(cell)
+            stuck = not (timed or self.model.is_due(cell) or cell.retries)
             self.require(stuck, "refused, but this may run", cell.index, self.peek())
         self.require(
             into.running or self.model.draining, "refused, but a post may make room"

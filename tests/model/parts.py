@@ -78,7 +78,7 @@ class Cell:
     queues: list[deque] = field(default_factory=list)
     running: int = 0  # activations that go on, those that wait for a retry included
     retries: list[Activation] = field(default_factory=list)
-    flush: bool = False  # what is left over may go as a partial batch
+    flush: bool | None = False  # a partial batch may go; None: only if nothing moved
     fresh: bool = False  # something arrived since a Python policy was asked
     ready: bool = False  # its policy fired, and nobody took it yet
     arrivals: int = 0

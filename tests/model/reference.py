@@ -72,7 +72,7 @@ class Model:
         if spec.policy == "batch":
             if min(sizes) >= spec.size:
                 return [spec.size] * len(sizes), "batch_ready"
-            if spec.compiled and (cell.flush or spec.wait):
+            if spec.compiled and (cell.flush is not False or spec.wait):
                 return sizes, "batch_flush"
             return None
         if spec.policy == "interval":
@@ -105,7 +105,8 @@ class Model:
 
     def is_due(self, cell):
         """Say the same without what only time can decide."""
-        if cell.spec.wait and not cell.flush and cell.spec.compiled:
+        timed = cell.spec.wait or cell.flush is None
+        if timed and not cell.flush and cell.spec.compiled:
             if cell.spec.policy == "interval":
                 return False
             sizes = [len(queue) for queue in cell.queues]
@@ -114,7 +115,7 @@ class Model:
 
     def check(self, cell):
         """Ask the policy, as an arrival and the end of an activation do."""
-        if cell.ready or cell.flush:
+        if cell.ready or cell.flush is not False:
             self.doubt(cell)
         if cell.ready or cell.running >= cell.limit:
             return
@@ -122,7 +123,7 @@ class Model:
             cell.flush = False
         elif self.is_due(cell):
             cell.ready = True
-        elif cell.retries or cell.spec.wait:
+        elif cell.retries or cell.spec.wait or cell.flush is None:
             self.doubt(cell)
         else:
             for entry in cell.entries():
@@ -135,7 +136,7 @@ class Model:
         policy is asked when its turn comes. Or a clock may have made it ready, or have
         decided when nothing moved, so that it was flushed.
         """
-        timed = cell.spec.wait or (cell.flush and self.has_clock)
+        timed = cell.spec.wait or (cell.flush is not False and self.has_clock)
         if timed or ((cell.ready or cell.retries) and not self.is_due(cell)):
             for entry in cell.entries():
                 entry.parked = entry.parked or None
@@ -363,11 +364,11 @@ class Model:
     def flush_all(self):
         """Let what is left over go, as runtime.flush() does."""
         for cell in self.cells():
-            self.mark(cell)
+            self.mark(cell, True)
 
-    def mark(self, cell):
+    def mark(self, cell, flush):
         if cell.spec.policy == "batch" and cell.spec.compiled and cell.total:
-            cell.flush = True
+            cell.flush = cell.flush or flush
             self.check(cell)
 
     def settle(self):
@@ -376,7 +377,7 @@ class Model:
             moved = [self.flush_lowest(cells) for cells in self.workers]
             if any(moved):
                 return
-            if not self.draining:
+            if not self.draining or any(map(self.is_due, self.cells())):
                 return
             for cells in self.workers:
                 parked = {j for cell in cells for e in cell.entries() for j in e.jobs}
@@ -385,7 +386,8 @@ class Model:
     def flush_lowest(self, cells):
         """Flush what lies nearest to the sources of one worker.
 
-        A clock leaves open when nothing moved, so in a flow with one all may go.
+        A clock leaves open when nothing moved, so in a flow with one all may go, and
+        none has to.
         """
         timed = any(cell.total and cell.spec.policy == "interval" for cell in cells)
         if not self.has_clock and any(self.is_due(cell) for cell in cells):
@@ -394,5 +396,5 @@ class Model:
         ranks = [cell.rank for cell in batches if cell.total]
         for cell in batches:
             if cell.total and (self.has_clock or cell.rank == min(ranks)):
-                self.mark(cell)
+                self.mark(cell, None if self.has_clock else True)
         return timed or bool(ranks)
