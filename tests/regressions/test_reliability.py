@@ -12,6 +12,7 @@ from routilux import (
     Flow,
     Routine,
     Runtime,
+    SlotQueueFullError,
     batch_size_policy,
     get_current_job,
     immediate_policy,
@@ -187,3 +188,24 @@ def test_post_in_a_finalizer_leaves_the_result_of_the_post_around_it():
         outer = post("outer")
         assert len(inner) == 1
         assert outer is not inner[0]
+
+
+def test_logic_that_posts_to_its_own_full_slot_in_a_shutdown_is_told(runtime):
+    # The error was taken for one of a post from outside, and the post tried again, for
+    # ever. The batch runs when the shutdown lets go of it.
+    def again(slot_data, policy_message, worker_state):
+        if slot_data["input"] == [0]:
+            try:
+                for number in (1, 2, 3):
+                    post("a", number)
+            except SlotQueueFullError as error:
+                told.append((number, str(error)))
+
+    told = []
+    routine = routine_of(again, batch_size_policy(2), max_queue_length=2)
+    post = start(runtime, {"a": routine})
+    job = post("a", 0)
+    runtime.shutdown(timeout=WAIT)
+    ((number, text),) = told
+    assert (number, str(job.status)) == (3, "completed")
+    assert "'a'" in text

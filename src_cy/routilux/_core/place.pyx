@@ -92,7 +92,7 @@ cdef bint await_slot(
     try:
         result = await_room(worker, slot, frame, frame != NULL, deadline)
     except SlotQueueFullError:
-        if rlx_load(&core.phase) == ENGINE_OPEN:
+        if frame != NULL or rlx_load(&core.phase) == ENGINE_OPEN:
             raise
         return False        # shut down meanwhile: the next look says so
     if result == AWAIT_TIMEOUT and not slot_has_room(slot):
