@@ -16,11 +16,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from routilux import Flow, Routine, Runtime, immediate_policy
+from routilux import (
+    Flow,
+    Routine,
+    Runtime,
+    all_slots_ready_policy,
+    batch_size_policy,
+    immediate_policy,
+)
 
 HERE = Path(__file__).resolve().parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -190,9 +198,76 @@ def make_large(target: Path, folder: Path) -> None:
     draw(flow, target, folder, run(flow, 300), scale=0.6)
 
 
+def photograph_terminal(
+    shown: object, title: str, target: Path, folder: Path, width: int, lines: int
+) -> None:
+    """Photograph what a terminal of this size shows."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(),
+        record=True,
+        force_terminal=True,
+        highlight=False,
+        width=width,
+    )
+    console.print(shown)
+    page = folder / "terminal.svg"
+    page.write_text(console.export_svg(title=title), encoding="utf-8")
+    photograph(page, target, round(12.2 * width + 24), round(24.4 * lines + 95), 0.8)
+
+
+def make_metrics(target: Path, folder: Path) -> None:
+    """The table of a run."""
+    text = str(run(shop(), 2000).metrics())
+    lines = text.splitlines()
+    width = max(map(len, lines)) + 2
+    photograph_terminal(
+        text, "print(runtime.metrics())", target, folder, width, len(lines)
+    )
+
+
+def make_explain(target: Path, folder: Path) -> None:
+    """A runtime that does not go on, and why."""
+    gate = threading.Event()
+
+    def pay(slot_data, policy_message, worker_state):
+        gate.wait(20.0)
+
+    flow = Flow("orders")
+    for name, logic, policy in (
+        ("pay", pay, immediate_policy()),
+        ("pack", pay, batch_size_policy(10)),
+        ("join", pay, all_slots_ready_policy()),
+    ):
+        routine = Routine()
+        for slot in ("invoice", "parcel") if name == "join" else ("order",):
+            routine.add_slot(slot)
+        routine.set_logic(logic)
+        routine.set_activation_policy(policy)
+        flow.add_routine(routine, name)
+    with Runtime(2, enable_monitoring=True) as runtime:
+        runtime.exec(flow, "worker-1")
+        for name, slot, count in (
+            ("pay", "order", 3),
+            ("pack", "order", 7),
+            ("join", "parcel", 2),
+        ):
+            for number in range(count):
+                runtime.post("orders", name, slot, number)
+        runtime.wait_until_all_jobs_finished(1.2)
+        text = f"{runtime.explain()}\n "  # or the last line is cut
+        gate.set()
+        runtime.shutdown(cancel_pending=True)
+    lines = text.splitlines()
+    width = min(112, max(map(len, lines)) + 2)
+    height = sum(1 + len(line) // width for line in lines)
+    photograph_terminal(text, "print(runtime.explain())", target, folder, width, height)
+
+
 def make_progress(target: Path, folder: Path) -> None:
     """The bars in a terminal, in the middle of a run."""
-    from rich.console import Console, Group
+    from rich.console import Group
 
     from routilux.observability.bars import jobs_bar, routine_bars
     from routilux.observability.readings import Meter
@@ -203,17 +278,11 @@ def make_progress(target: Path, folder: Path) -> None:
         meter = Meter(runtime, total=4000)
         for number in range(4000):
             runtime.post("shop", "receive", "input", {"n": number})
-        meter.read()
-        time.sleep(1.5)
-        reading = meter.read()
+            if number in (1500, 3000):
+                reading = meter.read()
         runtime.wait_until_all_jobs_finished(60.0)
-    console = Console(
-        file=io.StringIO(), record=True, width=84, force_terminal=True, height=20
-    )
-    console.print(Group(jobs_bar(reading), routine_bars(reading.routines)))
-    page = folder / "progress.svg"
-    page.write_text(console.export_svg(title="runtime.progress()"), encoding="utf-8")
-    photograph(page, target, 1048, 470, scale=0.8)
+    shown = Group(jobs_bar(reading), routine_bars(reading.routines))
+    photograph_terminal(shown, "runtime.progress()", target, folder, 84, 13)
 
 
 def make_report(target: Path, folder: Path) -> None:
@@ -223,6 +292,8 @@ def make_report(target: Path, folder: Path) -> None:
 
 
 MAKERS: dict[str, Callable[[Path, Path], None]] = {
+    "metrics": make_metrics,
+    "explain": make_explain,
     "flow": make_flow,
     "bottleneck": make_bottleneck,
     "large": make_large,

@@ -75,6 +75,7 @@ def test_an_arrow_begins_in_the_slice_that_emits_and_ends_in_the_one_that_takes(
         if line["ph"] in "sf":
             arrows.setdefault(line["id"], {})[line["ph"]] = enclosing(line)
     assert len(arrows) == 10
+    assert all(0 < int(item, 16) < 1 << 64 for item in arrows)  # as Perfetto asks
     for arrow in arrows.values():
         if "first.input" in arrow["s"]:
             assert "first" in arrow["f"]

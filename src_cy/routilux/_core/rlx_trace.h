@@ -53,14 +53,18 @@ static inline char *rlx_head(char *p, const char *phase, int thread, int64_t at)
     return rlx_put_us(p, at);
 }
 
-/* An item is known by worker, routine and arrival number. */
+static inline uint64_t rlx_scramble(uint64_t x) {
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+/* An item is known by worker, routine and arrival number. Perfetto draws an arrow only if
+ * its id is a number of 64 bits, written in hexadecimal. */
 static inline char *rlx_put_item(char *p, int track, int cell, uint64_t link) {
-    p = rlx_put(p, ",\"id\":\"");
-    p = rlx_put_hex(p, (uint64_t)track, 1);
-    *p++ = '.';
-    p = rlx_put_hex(p, (uint64_t)cell, 1);
-    *p++ = '.';
-    p = rlx_put_hex(p, link, 1);
+    uint64_t where = ((uint64_t)track << 32) | (uint32_t)cell;
+    p = rlx_put(p, ",\"id\":\"0x");
+    p = rlx_put_hex(p, rlx_scramble(link + rlx_scramble(where)), 1);
     *p++ = '"';
     return p;
 }
