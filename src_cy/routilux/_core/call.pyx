@@ -11,6 +11,7 @@ from enum import Enum
 
 cimport cython
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 
 from routilux._core.status cimport (
     FORM_COROUTINE,
@@ -23,6 +24,7 @@ from routilux._core.platform cimport (
     rlx_load,
     rlx_lock,
     rlx_store,
+    rlx_store_ptr,
     rlx_unlock,
     rlx_xdecref,
 )
@@ -91,6 +93,7 @@ cdef bint go_on(
     cdef cell_t* target
     cdef slot_t* slot
     cdef PyObject* old = act.item
+    cdef int64_t* beats = &(<Engine>worker.engine).beats
     cdef effects_t fx
     if frame.left <= 1 or frame.until_tail <= 1:
         return False
@@ -124,7 +127,7 @@ cdef bint go_on(
     cell.events.n_emitted += 1
     cell.running -= 1
     target.running += 1
-    target.current = act.owner
+    rlx_store_ptr(&target.current, act.owner)
     target.stamp += 1
     slot.n_put += 1
     if slot.peak == 0:
@@ -143,8 +146,8 @@ cdef bint go_on(
     frame.left -= 1
     frame.until_tail -= 1
     if frame.place != NULL:
-        frame.place[0] = target
-    rlx_store(&(<Engine>worker.engine).beats, (<Engine>worker.engine).beats + 1)
+        rlx_store_ptr(frame.place, target)
+    rlx_store(beats, rlx_load(beats) + 1)
     if fx.runnable:
         (<Engine>worker.engine).apply(worker, &fx)
     return True

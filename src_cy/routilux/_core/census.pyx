@@ -47,9 +47,9 @@ cdef void count_jobs(Ledger ledger, int64_t* jobs) noexcept nogil:
     cdef Py_ssize_t i
     rlx_lock(&ledger.lock)
     jobs[0] = jobs[1] = 0
-    jobs[2] = ledger.completed
-    jobs[3] = ledger.failed
-    jobs[4] = ledger.cancelled
+    jobs[2] = rlx_load(&ledger.completed)
+    jobs[3] = rlx_load(&ledger.failed)
+    jobs[4] = rlx_load(&ledger.cancelled)
     left = ledger.live
     for i in range(ledger.n_buckets):
         if left == 0:

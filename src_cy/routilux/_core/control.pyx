@@ -266,14 +266,14 @@ cdef class Control(Pause):
         """Return the state of pumps and waits as a dict, for tests and bug reports."""
         return {
             "phase": self.phase,
-            "admitted": self.ledger.admitted,
-            "live": self.ledger.live,
+            "admitted": rlx_load(&self.ledger.admitted),
+            "live": rlx_load(&self.ledger.live),
             "wanted": self.ledger.is_wanted(),
             "pumps": self.n_pumps,
             "parked": self.n_parked,
             "runq": self.runq_len,
             "keeper_asleep": self.keeper_asleep,
-            "beats": self.beats,
+            "beats": rlx_load(&self.beats),
             "room_waiters": self.ledger.room_waiters.head != NULL,
             "next_timer": self.clock.next_ns,
             "deadlines": self.n_deadlines,
@@ -284,9 +284,9 @@ cdef class Control(Pause):
         """Return the numbers of jobs and pumps as a dict."""
         return {
             "jobs_live": rlx_load(&self.ledger.live),
-            "jobs_completed": self.ledger.completed,
-            "jobs_failed": self.ledger.failed,
-            "jobs_cancelled": self.ledger.cancelled,
+            "jobs_completed": rlx_load(&self.ledger.completed),
+            "jobs_failed": rlx_load(&self.ledger.failed),
+            "jobs_cancelled": rlx_load(&self.ledger.cancelled),
             "pumps": rlx_load(&self.n_pumps) - rlx_load(&self.n_parked),
         }
 

@@ -59,7 +59,7 @@ cdef class Engine:
     cdef int64_t keeper_asleep       # the driver's keeper sleeps without a tick
     cdef int64_t keeper_rung         # its bell rang, and it has not looked yet
     cdef int64_t beats               # activations begun; read without lock
-    cdef int64_t n_waits             # posts and emits that found no room; approximate
+    cdef int64_t n_waits             # posts and emits that found no room; atomic
     cdef breadth_t breadth           # pumps for short tasks
     cdef dict workers                # worker_id -> WorkerCore, in the order of exec()
     cdef dict newest                 # flow_id -> newest running WorkerCore

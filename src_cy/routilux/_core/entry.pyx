@@ -23,11 +23,11 @@ from routilux._core.status cimport (
 )
 from routilux._core.platform cimport (
     RLX_FREE_THREADED,
-    rlx_add,
     rlx_incref,
     rlx_load,
     rlx_lock,
     rlx_look,
+    rlx_next,
     rlx_show,
     rlx_unlock,
 )
@@ -257,7 +257,7 @@ cdef int make_room(
     # No lock held. Waits for what try_enter missed, or says why that is no use.
     cdef int64_t began = 0
     if deadline and (result == NO_PLACE or result == NO_ROOM):
-        rlx_add(&core.n_waits, 1)
+        rlx_next(<uint64_t*>&core.n_waits)
         began = ticks_for(<cell_t*>slot.cell)
     if result == NO_PLACE:
         over[0] = await_place(core, worker, frame, deadline)

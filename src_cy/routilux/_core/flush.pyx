@@ -103,8 +103,9 @@ cdef void check_time(WorkerCore worker, cell_t* cell, int64_t now, effects_t* fx
         if oldest + cell.policy.wait_ns + mutant(41) <= now and not cell.flush:
             cell.flush = FLUSH_ONCE
     recheck(worker, cell, worker.ready_tail, fx)
-    if not cell.ready and worker.ledger.admitted == 0 and worker.ledger.is_wanted():
-        fx.quiet = True         # who looked before counted on this timer
+    if cell.ready or rlx_load(&worker.ledger.admitted):
+        return
+    fx.quiet |= worker.ledger.is_wanted()   # who looked before counted on this timer
 
 
 cdef void resume(

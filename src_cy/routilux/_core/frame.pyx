@@ -10,7 +10,7 @@ job travels down its chain: setting it costs 40 to 120 ns, reading it 4.
 from cpython.contextvars cimport PyContextVar_Get, PyContextVar_New, PyContextVar_Set
 from cpython.ref cimport Py_DECREF
 
-from routilux._core.platform cimport rlx_lock, rlx_look, rlx_show, rlx_unlock
+from routilux._core.platform cimport rlx_load_ptr, rlx_lock, rlx_look, rlx_show, rlx_unlock
 from routilux._core.job cimport JobContext
 from routilux._core.group cimport JobGroup, jobs_of, newest_job
 from routilux._core.worker cimport Activation, worker_of
@@ -232,7 +232,7 @@ cdef object working_for(WorkerCore worker, owner_t* owner):
         return None
     rlx_lock(&worker.lock)
     for i in range(worker.n_cells):
-        if worker.cells[i].running and worker.cells[i].current == owner:
+        if worker.cells[i].running and rlx_load_ptr(&worker.cells[i].current) == owner:
             if found != NULL:
                 found = NULL
                 break

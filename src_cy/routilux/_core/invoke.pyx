@@ -10,7 +10,7 @@ from cpython.object cimport PyObject
 from routilux._core.status cimport FLUSH_NONE, OUTCOME_ASIDE, OUTCOME_OK
 from routilux._core.group cimport newest_job
 from routilux._core.routine cimport Node, cell_t
-from routilux._core.platform cimport rlx_load, rlx_xdecref
+from routilux._core.platform cimport rlx_load, rlx_store_ptr, rlx_xdecref
 from routilux._core.frame cimport holds, set_context, set_frame, unnest
 from routilux._core.hooks cimport HOOKED, ask_hook
 from routilux._core.overtime cimport Watch, watch_begin, watch_end
@@ -109,7 +109,7 @@ cdef int invoke(WorkerCore worker, activation_t* act, frame_t* frame, list fatal
             return judge__policy(worker, act, error)
     if act.failures and is_over(worker, act.owner):
         return OUTCOME_OK           # a retry whose job ended meanwhile
-    act.cell.current = act.owner
+    rlx_store_ptr(&act.cell.current, act.owner)
     frame.worker = <PyObject*>worker
     frame.act = act
     set_context(act.owner.obj)
@@ -171,7 +171,7 @@ cdef int invoke_straight(
         refill(act)
     elif not refill__typed(act, node):
         return invoke_safely(worker, act, frame, fatal)
-    cell.current = act.owner
+    rlx_store_ptr(&cell.current, act.owner)
     frame.worker = <PyObject*>worker
     frame.act = act
     h.frame = frame

@@ -25,7 +25,7 @@ cdef class Ident:
     cdef object worker               # WorkerCore until the runtime is gone, then None
     cdef object engine               # Engine, or what a job without a runtime asks; set once
     cdef int64_t* virtual_wall       # the engine's clock in a simulation, else NULL; set once
-    cdef int64_t n_completed         # jobs that ended so; guarded by the ledger's lock
+    cdef int64_t n_completed         # jobs that ended so; written under the ledger's lock
     cdef int64_t n_failed            # likewise
 
 # Wall clock, ns: the real one, or that of a simulation.
@@ -47,7 +47,7 @@ cdef class JobContext:
     cdef int64_t completed
     cdef PyObject* bucket_next       # ledger's table
     cdef PyObject* history_next      # ledger's list of ended jobs, oldest first
-    cdef object _id                  # str, made when asked for
+    cdef object _id                  # str that names it; None: it has its number. Set once
     cdef object _data                # dict, made when asked for
     cdef object _metadata            # dict, made when asked for
     cdef object _trace               # list of dicts, made when asked for

@@ -109,10 +109,9 @@ cdef class JobContext:
 
     @property
     def job_id(self):
-        with cython.critical_section(self):
-            if self._id is None:
-                self._id = f"job_{self.ident.prefix}{self.seq:06x}"
+        if self._id is not None:
             return self._id
+        return f"job_{self.ident.prefix}{self.seq:06x}"     # not kept: others read _id
 
     @property
     def worker_id(self):
@@ -246,7 +245,7 @@ cdef class JobContext:
 
     def done(self):
         """Return whether the job is finished."""
-        return self.ended
+        return bool(rlx_look(<int*>&self.ended))
 
     def wait(self, timeout=None):
         """Sleep until the job is finished.
@@ -368,7 +367,7 @@ def set_detached(stand_in):
 
 
 async def outcome_of(JobContext job):
-    if job.ended:
+    if job.done():
         return job._outcome()
     import asyncio          # here, because it takes longer to import than all of routilux
 

@@ -42,9 +42,9 @@ cdef class Ledger:
     cdef waiters_t job_waiters       # WAIT_JOB
     cdef waiters_t room_waiters      # WAIT_ROOM
     cdef int64_t draining            # shutdown waits: partial batches are to be flushed
-    cdef readonly uint64_t completed
-    cdef readonly uint64_t failed
-    cdef readonly uint64_t cancelled
+    cdef int64_t completed
+    cdef int64_t failed
+    cdef int64_t cancelled
     cdef dict named                  # ids that users chose -> job
     cdef readonly str prefix         # of the other ids; set once
 

@@ -123,7 +123,7 @@ cdef class Ledger:
     cdef void admit(self, JobContext job) noexcept nogil:
         # Under the lock. The caller gives one reference of the job to the table.
         rlx_store(<int64_t*>&self.next_seq, self.next_seq + 1)     # pumps look at it
-        job.seq = self.next_seq
+        rlx_store(<int64_t*>&job.seq, self.next_seq)               # find looks at it
         self.link_job(self.buckets, self.n_buckets, <PyObject*>job)
         rlx_add(&self.n_jobs, 1)
         rlx_add(&self.live, 1)
@@ -136,7 +136,7 @@ cdef class Ledger:
         if job_id in self.named:
             found = self.named.get(job_id)
             # A name is taken before its job is posted; until then nobody may find it.
-            return found if found is not None and found.seq else None
+            return found if found is not None and rlx_load(<int64_t*>&found.seq) else None
         head, _, tail = job_id.rpartition("_")
         if head + "_" != "job_" + self.prefix:
             return None
@@ -195,13 +195,13 @@ cdef class Ledger:
             if not owner.out:
                 rlx_add(&self.admitted, -1)
             if job.state == JOB_COMPLETED:
-                self.completed += 1
-                job.ident.n_completed += 1
+                rlx_add(&self.completed, 1)
+                rlx_add(&job.ident.n_completed, 1)
             elif job.state == JOB_FAILED:
-                self.failed += 1
-                job.ident.n_failed += 1
+                rlx_add(&self.failed, 1)
+                rlx_add(&job.ident.n_failed, 1)
             else:
-                self.cancelled += 1
+                rlx_add(&self.cancelled, 1)
             rlx_show(<int*>&job.ended, 1)
             evicted = self.remember(<PyObject*>job)
             if job.has_waiters:

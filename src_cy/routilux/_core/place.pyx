@@ -73,7 +73,7 @@ cdef bint await_place(
 
 cdef object no_place(Control core, WorkerCore worker):
     return QueueFullError(
-        f"{core.ledger.admitted} jobs are unfinished (max_queue_size="
+        f"{rlx_load(&core.ledger.admitted)} jobs are unfinished (max_queue_size="
         f"{core.ledger.bound}): nothing was posted to flow {worker.ident.flow_id!r}"
     )
 

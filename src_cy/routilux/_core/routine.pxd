@@ -45,7 +45,7 @@ ctypedef struct cell_t:
     cell_t* prev
     uint64_t tag             # activation that pushed it to the ready list
     PyObject* resumed        # chain of activations whose retry is due; owned references
-    owner_t* current         # whom it works for; only compared, never followed
+    owner_t* current         # whom it works for; only compared; atomic
     PyObject* node           # Node; the plan keeps it alive
     PyObject* shell          # a slot_data that nobody kept: used again; owned, or NULL
     PyObject* shell_list     # the list in it; borrowed

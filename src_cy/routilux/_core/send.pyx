@@ -7,7 +7,7 @@ dropped and counted the rest.
 """
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from routilux._core.status cimport (
     PUT_DROPPED,
@@ -15,7 +15,7 @@ from routilux._core.status cimport (
     PUT_OK,
     PUT_REFUSED,
 )
-from routilux._core.platform cimport rlx_add, rlx_load, rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_load, rlx_lock, rlx_next, rlx_unlock
 from routilux._core.group cimport newest_job
 from routilux._core.ledger cimport effects_t
 from routilux._core.block cimport Block, shown_of
@@ -97,7 +97,8 @@ cdef int send(
             raise slot_full(worker, slot, "its overflow rule is 'error'")
         if result == PUT_NO_MEMORY:
             raise MemoryError("no memory for a slot's queue")
-        rlx_add(&engine.n_waits, not waited)
+        if not waited:
+            rlx_next(<uint64_t*>&engine.n_waits)
         waited = True
         began = ticks_for(cell)
         over = await_room(worker, slot, frame, True, -1) == AWAIT_OVER

@@ -3,7 +3,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
-from routilux._core.platform cimport rlx_lock_t
+from routilux._core.platform cimport rlx_lock, rlx_lock_t, rlx_unlock
 from routilux._core.block cimport Layout, part_t
 from routilux._core.ring cimport (  # for those who say "slot" and mean its queue
     entry_t,
@@ -17,6 +17,18 @@ from routilux._core.ring cimport (  # for those who say "slot" and mean its queu
     slot_t,
     slot_take,
 )
+
+# No lock held: what it holds, and what it ever took and dropped.
+cdef inline Py_ssize_t slot_counts(
+    slot_t* slot, rlx_lock_t* lock, int64_t* put, int64_t* dropped
+) noexcept nogil:
+    cdef Py_ssize_t size
+    rlx_lock(lock)
+    size = slot.size + slot.laned
+    put[0] = slot.n_put
+    dropped[0] = slot.n_dropped
+    rlx_unlock(lock)
+    return size
 
 # The queue is that of a running worker (a subclass, view.QueueView) or its own, when it
 # is used without a worker.

@@ -321,19 +321,17 @@ cdef class Slot:
 
     def get_unconsumed_count(self):
         """Return how many items are queued."""
-        cdef Py_ssize_t size
-        rlx_lock(self.lock)
-        size = self.queue.size + self.queue.laned
-        rlx_unlock(self.lock)
-        return size
+        cdef int64_t put, dropped
+        return slot_counts(self.queue, self.lock, &put, &dropped)
 
     def get_total_count(self):
         """Return how many items were ever accepted."""
-        return self.queue.n_put
+        return self.get_queue_status()["total_count"]
 
     def get_queue_status(self):
         """Return counts and pressure of the queue as a dict."""
-        cdef Py_ssize_t count = self.get_unconsumed_count()
+        cdef int64_t put, dropped
+        cdef Py_ssize_t count = slot_counts(self.queue, self.lock, &put, &dropped)
         usage = <double>count / <double>self.max_queue_length
         if usage >= 1.0:
             level = "critical"
@@ -343,20 +341,21 @@ cdef class Slot:
             level = "medium" if usage >= 0.6 else "low"
         return {
             "unconsumed_count": count,
-            "total_count": self.queue.n_put,
+            "total_count": put,
             "max_length": self.max_queue_length,
             "watermark_threshold": int(self.max_queue_length * self.watermark),
             "usage_percentage": usage,
             "pressure_level": level,
             "is_full": usage >= 1.0,
             "is_near_full": usage >= self.watermark,
-            "dropped_count": self.queue.n_dropped,
+            "dropped_count": dropped,
         }
 
     def get_queue_state(self):
         """Return the counts of the queue and the age of its oldest item as a dict."""
-        cdef Py_ssize_t count = self.get_unconsumed_count()
-        cdef Py_ssize_t total = max(<Py_ssize_t>self.queue.n_put, count)
+        cdef int64_t put, dropped
+        cdef Py_ssize_t count = slot_counts(self.queue, self.lock, &put, &dropped)
+        cdef Py_ssize_t total = max(<Py_ssize_t>put, count)
         oldest = moment(self.arrived(self.head_stamp()))
         return {
             "total_count": total,

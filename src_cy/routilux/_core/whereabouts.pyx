@@ -142,7 +142,8 @@ cdef dict cell_facts(WorkerCore worker, Node node, tally_t* tally, int64_t now):
     ready = cell.ready
     held = cell.held
     paused = worker.paused
-    flagged = running > 0 and tally.owner != NULL and cell.current == tally.owner
+    flagged = running > 0 and tally.owner != NULL
+    flagged = flagged and rlx_load_ptr(&cell.current) == tally.owner
     if cell.policy.kind == POLICY_INTERVAL and cell.policy.last_ns:
         oldest = cell.policy.last_ns + cell.policy.wait_ns
     elif cell.policy.kind == POLICY_CALLABLE and cell.timed:
@@ -302,7 +303,7 @@ cdef list to_python(WorkerCore worker, JobContext job, found_t* found, Py_ssize_
             # Without a GIL: whom the routine's newest activation works for.
             mine = job is None or (
                 found[i].cell >= 0
-                and worker.cells[found[i].cell].current == &job.own
+                and rlx_load_ptr(&worker.cells[found[i].cell].current) == &job.own
             )
         slot = None
         if found[i].slot >= 0:

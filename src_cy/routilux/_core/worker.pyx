@@ -12,7 +12,7 @@ from libc.stdlib cimport free
 
 from enum import Enum
 
-from routilux._core.platform cimport rlx_lock, rlx_monotonic_ns, rlx_unlock
+from routilux._core.platform cimport rlx_load, rlx_lock, rlx_monotonic_ns, rlx_unlock
 from routilux._core.mutant cimport mutant
 from routilux._core.platform cimport rlx_wall_ns, rlx_xdecref
 from routilux._core.failure cimport moment
@@ -155,7 +155,7 @@ cdef class WorkerCore:
     @property
     def job_counts(self):
         """How many of its jobs ended: (completed, failed)."""
-        return self.ident.n_completed, self.ident.n_failed
+        return rlx_load(&self.ident.n_completed), rlx_load(&self.ident.n_failed)
 
     @property
     def is_idle(self):
