@@ -111,6 +111,8 @@ cdef class RuntimeCore:
 
     def _forget_last_post(self):
         # Nothing of the user's outlives the runtime because it was posted last.
+        if RLX_FREE_THREADED:
+            return              # nothing is remembered, and several may end it at once
         self.spare = None
         self.way_flow = self.way_routine = self.way_slot = MISSING
 
