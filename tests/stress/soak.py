@@ -181,6 +181,14 @@ def slope(rows):
     return above / sum((x - mean_x) ** 2 for x in xs)
 
 
+SHOWN = {
+    "rss_mb": "resident memory, MB",
+    "threads": "threads",
+    "jobs_a_second": "jobs that ended in a second",
+    "p99_ms": "latency of the steady jobs, 99th percentile, ms",
+}
+
+
 def draw(rows, path):
     try:
         import matplotlib
@@ -190,12 +198,13 @@ def draw(rows, path):
     from matplotlib import pyplot
 
     seconds = [row["second"] for row in rows]
-    figure, axes = pyplot.subplots(4, 1, sharex=True, figsize=(9, 9))
-    for axis, name in zip(
-        axes, ("rss_mb", "threads", "jobs_a_second", "p99_ms"), strict=True
-    ):
-        axis.plot(seconds, [row[name] for row in rows])
-        axis.set_ylabel(name)
+    figure, axes = pyplot.subplots(4, 1, sharex=True, figsize=(8, 7), layout="tight")
+    for axis, (name, what) in zip(axes, SHOWN.items(), strict=True):
+        axis.plot(seconds, [row[name] for row in rows], linewidth=0.8)
+        axis.set_title(what, loc="left", fontsize=10)
+        if name != "rss_mb":
+            axis.set_ylim(0, 1.1 * max(row[name] for row in rows))
+        axis.grid(alpha=0.3)
     axes[-1].set_xlabel("seconds")
     figure.savefig(path)
 
