@@ -80,7 +80,7 @@ class Machine:
         self._lock = threading.RLock()  # reentrant: see EventLoopThread
         self._workers: list[WorkerState] = []
         self._flows: list[Flow] = []
-        self._closing = False
+        self._closing = 0  # the thread that closes, once one does
         self._closed = threading.Event()
         self._cancel_at_exit = False
         self._executor: ThreadPoolExecutor | None = None
@@ -207,7 +207,8 @@ class Machine:
 
     def end(self, *, wait: bool, timeout: float | None, cancel_pending: bool) -> None:
         """Shut down; see `Runtime.shutdown`."""
-        if self.core.forked:
+        closes_here = self._closing == threading.get_ident() and not self._closed.is_set()
+        if self.core.forked or closes_here:  # a hook or __del__ of the end asks for it
             return
         self.core.drain()
         if cancel_pending:
@@ -263,6 +264,7 @@ class Machine:
         if self._cancel_at_exit:
             self.core.cancel_all("cancelled: the interpreter exits")
             self._loop.cancel_all()
+            self.core.wait_all(EXIT_SECONDS)  # serves: no pump is woken any more
             # Logic on a pool thread is waited for by the pool's own hook.
             self._closed.wait(EXIT_SECONDS)
         else:
@@ -271,7 +273,7 @@ class Machine:
     def orphan(self) -> None:
         """Wait for nothing any more: in a fork's child no thread came along."""
         self.core.orphan()
-        self._closing = True
+        self._closing = threading.get_ident()
         self._closed = threading.Event()
         self._closed.set()
 
@@ -281,11 +283,7 @@ class Machine:
         return self._executor if self._owns_executor else None
 
     def _is_ours(self) -> bool:
-        return (
-            self.core.is_inside()
-            or self._loop.is_current()
-            or threading.current_thread() is self._keeper
-        )
+        return self.core.is_inside() or self._loop.is_current()
 
     def _start_keeper(self) -> None:
         if self._keeper is None and isinstance(self._driver, ThreadDriver):
@@ -322,7 +320,7 @@ class Machine:
         with self._lock:
             if self._closing:
                 return
-            self._closing = True
+            self._closing = threading.get_ident()
             flows, self._flows = self._flows, []
         self.core.close()
         if isinstance(self._driver, ThreadDriver):

@@ -257,7 +257,9 @@ class WorkerState(WorkerCore, Serializable):
             point = {"timestamp": self.updated_at.isoformat(), "reason": reason}
             self.pause_points.append(point | {"checkpoint": checkpoint})
         elif self.status != WorkerStatus.PAUSED:
-            raise RuntimeError(f"{self!r} can't be paused: it does not run")
+            raise RuntimeError(
+                f"{self!r} can't be paused: it does not run, or its runtime shuts down"
+            )
         return not core.is_inside() and core.wait_idle(self, timeout if wait else 0.0)
 
     def resume(self) -> bool:

@@ -10,7 +10,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from routilux._core.platform cimport rlx_load, rlx_lock, rlx_unlock
+from routilux._core.platform cimport rlx_load, rlx_lock, rlx_look, rlx_unlock
 from routilux._core.job cimport JobContext, wall_ns
 from routilux._core.ledger cimport Ledger
 from routilux._core.slot cimport slot_t
@@ -57,7 +57,7 @@ cdef void count_jobs(Ledger ledger, int64_t* jobs) noexcept nogil:
         job = ledger.buckets[i]
         while job != NULL:
             if not (<JobContext>job).ended:
-                jobs[(<JobContext>job).state] += 1
+                jobs[rlx_look(&(<JobContext>job).state)] += 1
                 left -= 1
             job = (<JobContext>job).bucket_next
     rlx_unlock(&ledger.lock)

@@ -22,6 +22,7 @@ from routilux._core.platform cimport (
     rlx_load_ptr,
     rlx_lock,
     rlx_look,
+    rlx_show,
     rlx_store,
     rlx_unlock,
     rlx_xdecref,
@@ -60,15 +61,11 @@ from routilux._core.pause cimport Pause
 from routilux._core.view cimport view_of
 
 from routilux._core.job import JobError, JobStatus
+from routilux._core.pause import FORKED
 
 logger = logging.getLogger("routilux")
 
 cdef list STATUS = list(JobStatus)      # in the order of the enum JobState
-# What a call of a runtime says in a fork's child.
-FORKED = (
-    "Runtime belongs to the parent of this process, where its threads are: make another"
-    " Runtime after the fork"
-)
 cdef int64_t LAST_NS = 0x7fffffffffffffff
 
 
@@ -114,7 +111,7 @@ cdef class Control(Pause):
         return self.sleep(WAIT_JOB, job, timeout)
 
     def is_inside(self):
-        """Whether the calling thread runs logic of this runtime, or is one of its pumps."""
+        """Whether the calling thread runs logic of this runtime, or belongs to it."""
         cdef frame_t* frame = current_frame()
         cdef owner_t* owner
         if frame != NULL and (<WorkerCore>frame.worker).engine is self:
@@ -166,7 +163,7 @@ cdef class Control(Pause):
                 cut(52, &ledger.lock)
                 waiter_link(waiters, &waiter)
                 if job is not None:
-                    job.has_waiters = True
+                    rlx_show(<int*>&job.has_waiters, 1)
                 quiet = ledger.admitted == 0
                 rlx_unlock(&ledger.lock)
                 try:

@@ -34,7 +34,7 @@ from routilux._core.mutant cimport mutant
 from routilux._core.breadth cimport weigh
 from routilux._core.engine cimport pump_t
 from routilux._core.worker cimport WorkerCore
-from routilux._core.frame cimport set_context
+from routilux._core.frame cimport set_context, set_loop_engine
 from routilux._core.pump cimport QUANTUM, TAIL_EVERY, finish_async, pump_task, serve
 
 logger = logging.getLogger("routilux")
@@ -42,6 +42,8 @@ logger = logging.getLogger("routilux")
 cdef int64_t SHORTEST_US = 500       # between two looks while something seems to block
 cdef int64_t LONGEST_US = 8000       # while everything moves
 cdef int64_t PROBE = -2              # doze: look whether logic gives back the GIL
+cdef int64_t OFFER = -3              # doze: posts sleep though there are places
+cdef int ROOMY_LOOKS = 6             # so often in a row, 48 ms
 cdef int64_t LONG_NS = 100000         # an activation that makes up for another thread
 
 
@@ -116,6 +118,9 @@ cdef class ThreadDriver(Driver):
     def keep(self):
         """Be the keeper until :meth:`stop`: the body of its thread."""
         cdef int64_t waited
+        # Jobs that end at their deadline end here, so callbacks run here. They must not
+        # wait: what would make room may need a timer.
+        set_loop_engine(<void*>self.engine)
         while not rlx_load(&self.stopping):
             with nogil:
                 waited = self.doze()
@@ -124,6 +129,9 @@ cdef class ThreadDriver(Driver):
             try:
                 if waited == PROBE:
                     self.probe()
+                    waited = 0
+                elif waited == OFFER:
+                    self.engine.offer_room()
                     waited = 0
                 self.engine.fire()
                 if waited:
@@ -139,11 +147,11 @@ cdef class ThreadDriver(Driver):
 
     cdef int64_t doze(self) noexcept nogil:
         # Sleeps until there is something to do that needs the GIL. Returns 0 when a
-        # timer is due or the end came; PROBE; how long nothing has begun to run, in ns; or -1
-        # when activations begin, but take long while others wait.
+        # timer is due or the end came; PROBE; OFFER; how long nothing has begun to run, in
+        # ns; or -1 when activations begin, but take long while others wait.
         cdef int64_t us = SHORTEST_US, due, now, beats = rlx_load(&self.engine.beats)
         cdef int64_t begun, blocked = 0
-        cdef int idle = 0, slow = 0
+        cdef int idle = 0, slow = 0, roomy = 0
         cdef bint watching = rlx_load(&self.engine.n_pumps) > rlx_load(&self.engine.n_parked)
         while True:
             if not watching:
@@ -200,6 +208,16 @@ cdef class ThreadDriver(Driver):
             slow = 0
             blocked = 0
             beats = rlx_load(&self.engine.beats)
+            # Posts are woken when half of the places are free, or a pump runs dry. With
+            # long jobs that go on for long neither comes.
+            roomy += 1
+            if (
+                rlx_load_ptr(&self.engine.ledger.room_waiters.head) == NULL
+                or rlx_load(&self.engine.ledger.admitted) >= self.engine.ledger.bound
+            ):
+                roomy = 0
+            if roomy >= ROOMY_LOOKS:
+                return OFFER
             if not RLX_FREE_THREADED and self.engine.pool_size > 1 and (
                 rlx_load(&self.engine.runq_len) > 0
                 or rlx_load(&self.engine.breadth.wide) > 1

@@ -89,9 +89,12 @@ cdef class Engine:
             return self.recorder
 
     cdef int apply(self, WorkerCore worker, effects_t* fx) except -1:
-        # Carries out what a critical section decided. Sleepers go before user code
-        # (__del__, callbacks, hooks).
+        # Carries out what a critical section decided. Ready work is seen by others before
+        # user code runs (callbacks, __del__, hooks), and sleepers are woken before most.
         cdef list ended = None
+        if fx.runnable:
+            fx.runnable = False
+            self.runnable(worker)
         if fx.done != NULL:
             if self.recorder is not None:
                 record_ends(self.recorder, worker, fx.done)
@@ -100,9 +103,6 @@ cdef class Engine:
             self.ledger.finish(fx)
             if rlx_load(&self.n_pumps) <= rlx_load(&self.n_parked):
                 self.offer_room()       # no pump will run dry and do it
-        if fx.runnable:
-            fx.runnable = False
-            self.runnable(worker)
         if fx.wake != NULL:
             wake_chain(fx.wake)
             fx.wake = NULL

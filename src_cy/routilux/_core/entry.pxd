@@ -28,6 +28,11 @@ cdef inline int64_t deadline_from(Control core, object timeout) except? -2:
 # The frame of logic that runs on this thread for this runtime; NULL: none.
 cdef frame_t* frame_in(Control core) noexcept
 cdef int claim_name(Ledger ledger, JobContext job) except -1
+cdef int name_early(Ledger ledger, JobContext job) except -1
+# Tells the hooks of an item that is about to enter, and asks them.
+cdef bint is_vetoed(
+    WorkerCore worker, slot_t* slot, data, JobContext job, bint joins
+) except -1
 # `bare`: the job enters without an item; something else holds it open.
 cdef int enter(
     Control core,

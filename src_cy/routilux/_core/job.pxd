@@ -40,7 +40,7 @@ cdef class JobContext:
     cdef uint64_t seq                # 1, 2, 3... within the runtime; set once
     cdef int state                   # JobState
     cdef bint ended                  # waiters were told; no item of it is left
-    cdef bint has_waiters            # somebody sleeps until it ends
+    cdef bint has_waiters            # somebody sleeps until it ends, or is to be called
     cdef bint letter                 # it is for a dead letter; set once
     cdef int64_t created             # wall clock ns; 0 when it did not happen yet
     cdef int64_t started

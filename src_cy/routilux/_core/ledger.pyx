@@ -259,6 +259,7 @@ cdef class Ledger:
             ended = job.ended and not mutant(35)
             if ended:
                 return False
+            rlx_show(<int*>&job.has_waiters, 1)
             if job._callbacks is None:
                 job._callbacks = fresh
             else:

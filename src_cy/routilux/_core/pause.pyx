@@ -8,7 +8,7 @@ slow worker. Resuming looks at every cell again, so timers that passed meanwhile
 """
 
 cimport cython
-from routilux._core.status cimport WORKER_RUNNING, WORKER_STOPPED
+from routilux._core.status cimport ENGINE_OPEN, WORKER_RUNNING, WORKER_STOPPED
 from routilux._core.platform cimport (
     WAIT_IDLE,
     deadline_of,
@@ -29,12 +29,20 @@ from routilux._core.drain cimport push_ready, recheck, unlink_ready
 from routilux._core.hooks cimport call_hook
 from routilux._core.engine cimport zero
 
+# What a call of a runtime says in a fork's child.
+FORKED = (
+    "Runtime belongs to the parent of this process, where its threads are: make another"
+    " Runtime after the fork"
+)
+
 
 cdef class Pause(Deadline):
     """The engine, and how its workers are held still or stopped."""
 
     def pause(self, WorkerCore worker):
         """Begin no activation of the worker any more; False if it is paused or stopped."""
+        if self.forked:
+            raise RuntimeError(FORKED)
         return self.pause_c(worker)
 
     def resume(self, WorkerCore worker):
@@ -53,7 +61,12 @@ cdef class Pause(Deadline):
         cdef bint first
         zero(&fx)
         rlx_lock(&worker.lock)
-        first = worker.phase == WORKER_RUNNING and not worker.paused
+        # A shutdown has given up what was paused, and nobody would resume this one.
+        first = (
+            worker.phase == WORKER_RUNNING
+            and not worker.paused
+            and rlx_load(&self.phase) == ENGINE_OPEN
+        )
         if first:
             worker.paused = True
             for i in range(worker.n_cells):

@@ -120,6 +120,6 @@ cdef bint await_slot__outside(
         rlx_lock(&mine.lock)
         mine.blocked_outside -= 1
         rlx_unlock(&mine.lock)
-    if deadline >= 0 and core.clock.now() >= deadline:
+    if deadline >= 0 and core.clock.now() >= deadline and not slot_has_room(slot):
         raise slot_full(worker, slot, "nothing was posted within the timeout")
     return result == AWAIT_OVER

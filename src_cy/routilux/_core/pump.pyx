@@ -3,8 +3,9 @@
 A pump is one task of the thread pool. It serves many activations for one submit, asks
 the engine where to go next, sleeps a little when there is nothing and then ends. No
 lock is held while user code runs: one critical section settles the last activation
-and takes the next, and what it decided is carried out after it. A thread that would
-block in emit() comes back in here and helps.
+and takes the next, and what it decided is carried out after it; before it takes the
+next where that may run user code. A thread that would block in emit() comes back in
+here and helps.
 """
 
 import logging
@@ -18,11 +19,13 @@ from routilux._core.platform cimport (
     PyThread_get_thread_ident,
     rlx_load,
     rlx_lock,
+    rlx_look,
     rlx_store,
     rlx_store_ptr,
     rlx_unlock,
 )
 from routilux._core.mutant cimport mutant
+from routilux._core.job cimport JobContext, owner_t
 from routilux._core.ledger cimport effects_t
 from routilux._core.routine cimport Node, cell_t
 from routilux._core.worker cimport activation_t
@@ -97,6 +100,15 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
         ):
             if outcome != OUTCOME_ASIDE:
                 settle(worker, act, frame.anchor, &fx)
+        if fx.done != NULL or fx.n_litter:
+            # Callbacks, hooks and __del__ may post and wait: nothing may lie taken below
+            # them, and what is ready has to be seen by others meanwhile.
+            if worker.n_ready and not rlx_load(&worker.in_runq) and is_heard(&fx):
+                fx.runnable = True
+            rlx_unlock(&worker.lock)
+            engine.apply(worker, &fx)
+            now = 0
+            rlx_lock(&worker.lock)
         if frame.left <= 0 or fatal:
             more = False
         elif frame.until_tail and take_straight(worker, following):
@@ -122,6 +134,18 @@ cdef int serve(Engine engine, WorkerCore worker, pump_t* pump, int quantum) exce
     if fatal and engine.driver.is_inline():
         raise fatal[0]
     return abs(quantum) - frame.left
+
+
+cdef bint is_heard(effects_t* fx) noexcept:
+    # Whether user code is told of what ended or was dropped.
+    cdef owner_t* owner = fx.done
+    if fx.n_litter or rlx_load(&HOOKED):
+        return True
+    while owner != NULL:
+        if rlx_look(<int*>&(<JobContext>owner.obj).has_waiters):
+            return True
+        owner = owner.link
+    return False
 
 
 cdef inline int64_t begin(

@@ -4,7 +4,7 @@
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint16_t, uint64_t
 
-from routilux._core.platform cimport rlx_load_ptr, rlx_monotonic_ns
+from routilux._core.platform cimport rlx_load_ptr, rlx_monotonic_ns, rlx_store
 
 cdef extern from "rlx_ticks.h" nogil:
     int64_t rlx_tsc()
@@ -71,7 +71,7 @@ cdef inline record_t* begin_record(recorder_t* recorder, uint64_t* number) noexc
     if number[0] > ring.limit and not has_place(ring, number[0]):
         return NULL
     record = &ring.records[(number[0] - 1) & ring.mask]
-    record.number = 0
+    rlx_store(<int64_t*>&record.number, 0)
     rlx_fence_stores()
     return record
 

@@ -266,11 +266,15 @@ cdef void drop_oldest(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept n
 
 
 cdef object slot_full(WorkerCore worker, slot_t* slot, str why):
+    # No lock held.
     cdef Node node = <Node>(<cell_t*>slot.cell).node
+    cdef Py_ssize_t bound
+    rlx_lock(&worker.lock)
+    bound = slot.bound + slot.laned
+    rlx_unlock(&worker.lock)
     return SlotQueueFullError(
         f"Slot {node.slot_names[slot.index]!r} of routine {node.routine_id!r} in flow"
-        f" {worker.ident.flow_id!r} is full (max_queue_length={slot.bound + slot.laned}):"
-        f" {why}"
+        f" {worker.ident.flow_id!r} is full (max_queue_length={bound}): {why}"
     )
 
 

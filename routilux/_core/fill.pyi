@@ -1,0 +1,1 @@
+"""How many items enter by one call; nothing of it is called from Python."""
