@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from routilux import Flow, Runtime, SerializationError
+from routilux import ErrorHandler, Flow, Runtime, SerializationError
 from routilux.tools.factory import clone_flow
 
 WAIT = 20.0
@@ -57,6 +57,33 @@ def test_clone_has_timeout_and_dead_letter(flow):
     made = clone_flow(flow)
     assert made.routines["work"]._timeout == 1.5
     assert made.dead_letter == ("dead", "input")
+
+
+class Lenient(ErrorHandler):
+    """Is made like any other."""
+
+
+class Counting(ErrorHandler):
+    """Has a constructor of its own."""
+
+    def __init__(self, limit):
+        super().__init__("skip")
+        self.limit = {3: "three"}[limit]
+
+
+@pytest.mark.parametrize("part", ["flow", "routine", "handler"])
+def test_handler_whose_class_can_not_be_made_again_is_refused(flow, part):
+    handler = Counting(3)
+    flow.set_error_handler(handler)
+    flow.routines["work"].set_error_handler(handler)
+    whole = {"flow": flow, "routine": flow.routines["work"], "handler": handler}
+    with pytest.raises(SerializationError, match=r"handler of class 'Counting'"):
+        whole[part].serialize()
+
+
+def test_handler_of_a_class_of_ones_own_comes_back():
+    back = ErrorHandler.deserialize(Lenient("retry", 7).serialize())
+    assert (type(back), back.strategy, back.max_retries) == (Lenient, "retry", 7)
 
 
 def test_letter_that_waits_goes_along_with_a_checkpoint(
