@@ -69,9 +69,9 @@ def callable_to(
                 "constructor", type(routine).__module__, type(routine).__qualname__
             )
         raise SerializationError(
-            f"{where} can't be named in a document: {error}, and what the routine's"
-            " constructor sets is other code or holds other values. Make it a method,"
-            " a function at the top of a module, or let the constructor set it",
+            f"{where} can't be named in a document: {error}, and it is not what the"
+            " routine's constructor sets, the same code with the same values. Make it a"
+            " method, a function at the top of a module, or let the constructor set it",
             object_type="callable",
         ) from None
 

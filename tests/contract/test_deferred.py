@@ -19,8 +19,8 @@ def flow(make_flow, stage, calls):
 @pytest.mark.parametrize(
     ("routine_id", "event_name", "text"),
     [
-        ("wrok", "output", "'wrok' not found in flow .* Did you mean 'work'"),
-        ("work", "outptu", "'outptu' not found in routine 'work'.*'output'"),
+        ("wrok", "output", r"'wrok' not found in flow .* Did you mean 'work'"),
+        ("work", "outptu", r"'outptu' not found in routine 'work'.*'output'"),
     ],
 )
 def test_event_that_the_flow_has_not_is_not_noted(

@@ -200,7 +200,7 @@ def test_deferred_event_that_the_flow_has_not_is_refused_and_leaves_nothing(
     worker.pause()
     worker.checkpoint(tmp_path / "work.json")
     with Runtime(thread_pool_size=1) as other:
-        with pytest.raises(SerializationError, match="deferred event .* not found in"):
+        with pytest.raises(SerializationError, match=r"deferred event .* not found in"):
             other.resume(tmp_path / "work.json")
         assert (other.list_workers(), other.list_jobs()) == ([], [])
 
