@@ -21,12 +21,14 @@ from routilux.routine import Routine
 
 if TYPE_CHECKING:
     from routilux._core import Event, Slot
+    from routilux.flow import Flow
     from routilux.graph import Connection
 
 __all__ = [
     "check_name",
     "check_routine",
     "check_timeout",
+    "find_deferred",
     "find_errors",
     "find_event",
     "find_idle",
@@ -104,6 +106,12 @@ def find_slot(routine: Routine, routine_id: str, name: str) -> Slot:
         hint = name_hint(name, routine._slots, "slots")
         raise ValueError(f"Slot {name!r} not found in routine {routine_id!r}. {hint}")
     return slot
+
+
+def find_deferred(flow: Flow, routine_id: str, event_name: str, data: Any) -> Event:
+    """Return the event of a flow that a deferred event names, or raise."""
+    routine = find_routine("Source", flow.flow_id, flow.routines, routine_id)
+    return find_event(routine, routine_id, event_name)
 
 
 def find_idle(routines: Mapping[str, Routine]) -> list[str]:

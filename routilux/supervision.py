@@ -20,7 +20,7 @@ from routilux._core import (
     get_current_worker_state,
 )
 from routilux.arguments import check_type
-from routilux.errors import name_hint
+from routilux.checks import find_deferred
 from routilux.worker import WorkerState
 
 if TYPE_CHECKING:
@@ -230,18 +230,17 @@ class Supervision(BulkCore):
             )
             job_id = posted.job_id
 
-    def _emit_deferred(
-        self, worker: WorkerState, routine_id: str, event_name: str, data: Any
-    ) -> None:
-        routines = worker.flow.routines
-        if routine_id not in routines:
-            hint = name_hint(routine_id, routines, "routines")
-            raise ValueError(f"deferred event of routine {routine_id!r}: {hint}")
-        event = routines[routine_id].get_event(event_name)
-        if event is None:
-            hint = name_hint(event_name, routines[routine_id].events, "events")
-            raise ValueError(f"deferred event {event_name!r}: {hint}")
-        self._post_event(worker, event, data)
+    def _emit_deferred(self, worker: WorkerState, events: list[dict[str, Any]]) -> None:
+        # One that can't be emitted takes none of its neighbours along.
+        failed: Exception | None = None
+        for noted in events:
+            try:
+                event = find_deferred(worker.flow, **noted)
+                self._post_event(worker, event, noted["data"])
+            except Exception as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     @property
     def _shutdown(self) -> bool:

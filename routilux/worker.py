@@ -27,7 +27,7 @@ from routilux.serialization.serializable import Serializable
 if TYPE_CHECKING:
     from os import PathLike
 
-    from routilux._core import Control, JobContext
+    from routilux._core import Control
     from routilux.executor import WorkerExecutor
     from routilux.flow import Flow
     from routilux.machine import Machine
@@ -215,7 +215,12 @@ class WorkerState(WorkerCore, Serializable):
             routine_id: The routine that emits it.
             event_name: One of its events.
             data: The values; every connected slot gets them as one dict.
+
+        Raises:
+            ValueError: Its flow, if it was started, has no such routine or event.
         """
+        if self.engine is not None:
+            self.get_event_count(routine_id, event_name)  # raises if there is none
         noted = {"routine_id": routine_id, "event_name": event_name, "data": data or {}}
         with self._lock:
             self.deferred_events.append(noted)
@@ -265,6 +270,8 @@ class WorkerState(WorkerCore, Serializable):
     def resume(self) -> bool:
         """Go on after `pause`, and emit the deferred events.
 
+        What one that can't be emitted raises is raised when the rest is emitted.
+
         Returns:
             True when this call resumed it; False when it was not paused.
         """
@@ -273,10 +280,8 @@ class WorkerState(WorkerCore, Serializable):
         self.updated_at = self.now()
         with self._lock:
             events, self.deferred_events = self.deferred_events, []
-        runtime = self._runtime()
-        for event in events if runtime is not None else ():
-            assert runtime is not None
-            runtime._emit_deferred(self, **event)
+        if (runtime := self._runtime()) is not None:
+            runtime._emit_deferred(self, events)
         return True
 
     def checkpoint(
@@ -361,15 +366,13 @@ class WorkerState(WorkerCore, Serializable):
         end = None
         if timeout is not None:
             end = self.monotonic() + check_seconds("timeout", timeout)
-        while jobs := [job for job in self._core().live_jobs() if self._has(job)]:
+        own = self.worker_id
+        while jobs := [j for j in self._core().live_jobs() if j.worker_id == own]:
             for job in jobs:
                 left = None if end is None else max(0.0, end - self.monotonic())
                 if not job.wait(left):
                     return False
         return True
-
-    def _has(self, job: JobContext) -> bool:
-        return job.worker_id == self.worker_id
 
     @staticmethod
     def wait_for_completion(

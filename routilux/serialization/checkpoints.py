@@ -24,6 +24,7 @@ from routilux._core import (
     stand_in,
 )
 from routilux._core.group import JobGroup
+from routilux.checks import find_deferred
 from routilux.errors import SerializationError, name_hint
 from routilux.flow import Flow
 from routilux.history import now
@@ -187,6 +188,7 @@ def resume_checkpoint(
         groups = document["groups"]
         kept = [_item_from(item, flow) for item in document["items"]]
         _check_names(jobs, groups, kept)
+        _check_deferred(flow, state)
     except (KeyError, TypeError, AttributeError) as error:
         text = f"{type(error).__name__}: {error}"
         raise SerializationError(f"the checkpoint is damaged: {text}") from error
@@ -199,11 +201,11 @@ def resume_checkpoint(
     runtime.core.pause(worker)
     try:
         _put_back(runtime, worker, jobs, groups, kept)
+        if not paused:
+            worker.resume()
     except BaseException:
         worker.cancel("its checkpoint could not be resumed")
         raise
-    if not paused:
-        worker.resume()
     return worker
 
 
@@ -256,6 +258,16 @@ def _check_names(jobs: dict[str, Any], groups: list[Any], kept: list[Kept]) -> N
     for entry in kept:
         if entry.owner is not None and entry.owner not in known:
             raise SerializationError(f"the checkpoint is damaged: no {entry.owner!r}")
+
+
+def _check_deferred(flow: Flow, state: WorkerState) -> None:
+    for event in state.deferred_events:
+        try:
+            find_deferred(flow, **event)
+        except ValueError as error:
+            raise SerializationError(
+                f"a deferred event of the checkpoint can't be emitted: {error}"
+            ) from error
 
 
 def _put_back(

@@ -28,7 +28,8 @@ def write_document(path: str | PathLike[str], document: Any) -> None:
         OSError: It can't be written; what was there is unchanged.
     """
     place = check_path("path", path)
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    # Escaped, so that half of a surrogate pair, which UTF-8 refuses, can be written.
+    text = json.dumps(document, allow_nan=False)
     handle, name = tempfile.mkstemp(
         prefix=f".{place.name}.", suffix=".part", dir=place.parent
     )

@@ -21,7 +21,12 @@ SLOT = ("max_queue_length", "watermark", "overflow", "timestamps")
 
 
 def handler_to(handler: ErrorHandler) -> dict[str, Any]:
-    """Return an error handler as plain values."""
+    """Return an error handler as plain values.
+
+    Raises:
+        SerializationError: Its class can't be made again with the arguments of
+            `ErrorHandler`, or has no name.
+    """
     document: dict[str, Any] = {
         "_type": "ErrorHandler",
         "strategy": handler.strategy.value,
@@ -30,6 +35,8 @@ def handler_to(handler: ErrorHandler) -> dict[str, Any]:
     }
     if type(handler) is not ErrorHandler:
         document["class"] = _name_of(type(handler), "error handler")
+        # Made once here, so that a document that is written can be read.
+        handler_from(document, f"class {type(handler).__qualname__!r}")
     return document
 
 
@@ -44,8 +51,14 @@ def handler_from(document: Any, where: str) -> ErrorHandler | None:
         cls = _class_of(known.pop("class", None), ErrorHandler, where) or ErrorHandler
         kinds = decode(known.pop("retryable_exceptions", None), where)
         made = cls(retryable_exceptions=kinds, **known)
-    except (TypeError, ValueError) as error:
-        raise SerializationError(f"the error handler of {where}: {error}") from error
+    except SerializationError:
+        raise
+    except Exception as error:  # a constructor of the user
+        text = f"{type(error).__name__}: {error}"
+        raise SerializationError(
+            f"the error handler of {where} can't be made with the arguments of"
+            f" ErrorHandler: {text}"
+        ) from error
     made.retry_count = count
     return made
 
@@ -72,10 +85,11 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             routine._given_policy(),
             routine,
             fresh._activation_policy,
+            fresh,
             f"the activation policy of {where}",
         ),
         "_logic": callable_to(
-            routine._logic, routine, fresh._logic, f"the logic of {where}"
+            routine._logic, routine, fresh._logic, fresh, f"the logic of {where}"
         ),
         "concurrency": encode(routine._concurrency, f"the concurrency of {where}"),
         "timeout": routine._timeout,
@@ -91,7 +105,7 @@ def _key_to(routine: Routine, fresh: Routine, where: str) -> Any:
     key = routine._concurrency_key
     if isinstance(key, str):
         return key
-    return callable_to(key, routine, fresh._concurrency_key, where)
+    return callable_to(key, routine, fresh._concurrency_key, fresh, where)
 
 
 def _slot_to(slot: Slot) -> dict[str, Any]:

@@ -26,12 +26,15 @@ from types import (
 )
 from typing import Any
 
+from routilux._core import JobError
 from routilux.errors import SerializationError, name_hint
 from routilux.serialization.names import name_of, named
 
 __all__ = ["decode", "encode", "register_type"]
 
 TYPE = "$type"
+# Python refuses the decimal text of longer ints, at 640 digits if it is told to.
+LONGEST_INT = 2000  # bits
 
 _own: dict[type, tuple[str, Callable[[Any], Any]]] = {}
 _own_back: dict[str, Callable[[Any], Any]] = {}
@@ -131,8 +134,10 @@ def decode(value: Any, where: str = "value") -> Any:
 
 def _encode(value: Any, where: str) -> Any:
     cls = type(value)
-    if value is None or cls in (bool, str, int):
+    if value is None or cls in (bool, str):
         return value
+    if cls is int:
+        return value if value.bit_length() < LONGEST_INT else _tag("int", hex(value))
     if cls is float:
         finite = value - value == 0
         return value if finite else _tag("float", repr(value))
@@ -154,7 +159,7 @@ def _encode_dict(value: dict[Any, Any], where: str) -> Any:
     if all(type(key) is str for key in value) and TYPE not in value:
         return {key: _encode(item, f"{where}[{key!r}]") for key, item in value.items()}
     pairs = [
-        [_encode(key, f"a key of {where}"), _encode(item, f"{where}[{key!r}]")]
+        [_encode(key, f"a key of {where}"), _encode(item, f"{where}[{_text(key)}]")]
         for key, item in value.items()
     ]
     return _tag("dict", pairs)
@@ -169,17 +174,21 @@ def _encode_object(value: Any, where: str) -> Any:
         return _tag("reference", _reference(value, where))
     cls = type(value)
     if isinstance(value, enum.Enum):
-        return _tag("enum", [_reference(cls, where), value.name])
+        # Several bits, or none, have no name that leads to them.
+        which = value.value if isinstance(value, enum.Flag) else value.name
+        return _tag("enum", [_reference(cls, where), _encode(which, where)])
     if isinstance(value, pathlib.PurePath):
-        return _tag("path", str(value))
+        return _tag("path", _path(value, where))
     if dataclasses.is_dataclass(value):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(cls)}
+        names = [field.name for field in dataclasses.fields(cls)]
+        fields = _ask(lambda value: {n: getattr(value, n) for n in names}, value, where)
         return _tag("dataclass", [_reference(cls, where), _encode_dict(fields, where)])
     if isinstance(value, tuple) and hasattr(cls, "_fields"):
         items = [_encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
         return _tag("namedtuple", [_reference(cls, where), items])
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
+    # A class below ndarray has more than its numbers: a mask, units.
+    if numpy is not None and (cls is numpy.ndarray or isinstance(value, numpy.generic)):
         return _encode_array(numpy, value, where)
     raise SerializationError(
         f"{where} is {_short(value)} of {cls.__module__}.{cls.__qualname__}, which a"
@@ -226,6 +235,38 @@ def _decode_dataclass(plain: list[Any]) -> Any:
     return made
 
 
+def _path(value: pathlib.PurePath, where: str) -> str | list[str]:
+    # The text alone is a path of whichever system reads it.
+    cls = type(value)
+    if cls is type(pathlib.Path()):
+        return str(value)
+    return [cls.__name__ if cls in PURE else _reference(cls, where), str(value)]
+
+
+def _decode_path(plain: str | list[str]) -> Any:
+    if isinstance(plain, str):
+        return pathlib.Path(plain)
+    name, text = plain
+    pure = {cls.__name__: cls for cls in PURE}
+    return pure[name](text) if name in pure else named(name)(text)
+
+
+def _decode_enum(pair: list[Any]) -> Any:
+    cls, which = named(pair[0]), pair[1]
+    return cls(which) if isinstance(which, int) else cls[which]
+
+
+def _folded(value: Any) -> Any:
+    # The text does not say which of two equal hours it is.
+    return [value.isoformat(), value.fold] if value.fold else value.isoformat()
+
+
+def _unfolded(cls: Any, plain: Any) -> Any:
+    if isinstance(plain, str):
+        return cls.fromisoformat(plain)
+    return cls.fromisoformat(plain[0]).replace(fold=plain[1])
+
+
 def _decode_float(plain: Any) -> float:
     return float(plain)
 
@@ -251,11 +292,15 @@ def _ask(to_plain: Callable[[Any], Any], value: Any, where: str) -> Any:
         raise SerializationError(f"{where}: {text}") from error
 
 
-def _short(value: Any) -> str:
+def _text(value: Any) -> str:
     try:
-        text = repr(value)
-    except Exception:
-        text = "an object"
+        return repr(value)
+    except Exception:  # code of the user, or too long a number
+        return "an object"
+
+
+def _short(value: Any) -> str:
+    text = _text(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -267,23 +312,28 @@ def _base64(value: bytes | bytearray) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
+PURE = (pathlib.PurePosixPath, pathlib.PureWindowsPath)
 # Exact classes: the name in documents, and the plain value.
 FORTH: dict[type, tuple[str, Callable[[Any], Any]]] = {
     tuple: ("tuple", list),
-    set: ("set", lambda value: sorted(value, key=repr)),
-    frozenset: ("frozenset", lambda value: sorted(value, key=repr)),
+    set: ("set", lambda value: sorted(value, key=_text)),
+    frozenset: ("frozenset", lambda value: sorted(value, key=_text)),
     bytes: ("bytes", _base64),
     bytearray: ("bytearray", _base64),
     complex: ("complex", lambda value: [value.real, value.imag]),
-    datetime.datetime: ("datetime", datetime.datetime.isoformat),
+    datetime.datetime: ("datetime", _folded),
     datetime.date: ("date", datetime.date.isoformat),
-    datetime.time: ("time", datetime.time.isoformat),
+    datetime.time: ("time", _folded),
     datetime.timedelta: (
         "timedelta",
         lambda value: [value.days, value.seconds, value.microseconds],
     ),
     decimal.Decimal: ("decimal", str),
     uuid.UUID: ("uuid", str),
+    JobError: (
+        "job_error",
+        lambda value: [value.type, value.message, value.traceback, value.routine_id],
+    ),
 }
 BACK: dict[str, Callable[[Any], Any]] = {
     "array": _decode_array,
@@ -292,18 +342,20 @@ BACK: dict[str, Callable[[Any], Any]] = {
     "complex": lambda pair: complex(*pair),
     "dataclass": _decode_dataclass,
     "date": datetime.date.fromisoformat,
-    "datetime": datetime.datetime.fromisoformat,
+    "datetime": lambda plain: _unfolded(datetime.datetime, plain),
     "decimal": decimal.Decimal,
     "dict": _decode_dict,
-    "enum": lambda pair: named(pair[0])[pair[1]],
+    "enum": _decode_enum,
     "float": _decode_float,
     "frozenset": frozenset,
+    "int": lambda text: int(text, 16),
+    "job_error": lambda parts: JobError(*parts),
     "namedtuple": lambda pair: named(pair[0])._make(pair[1]),
     "object_array": _decode_object_array,
-    "path": pathlib.Path,
+    "path": _decode_path,
     "reference": named,
     "set": set,
-    "time": datetime.time.fromisoformat,
+    "time": lambda plain: _unfolded(datetime.time, plain),
     "timedelta": lambda parts: datetime.timedelta(*parts),
     "tuple": tuple,
     "uuid": uuid.UUID,

@@ -5,7 +5,14 @@ import threading
 
 import pytest
 
-from routilux import Flow, Routine, Runtime, SerializationError, immediate_policy
+from routilux import (
+    Flow,
+    Routine,
+    Runtime,
+    SerializationError,
+    WorkerState,
+    immediate_policy,
+)
 
 WAIT = 20.0
 
@@ -179,3 +186,42 @@ def test_job_that_is_known_already_is_refused(runtime, line, tmp_path):
     with pytest.raises(ValueError, match="known to this runtime"):
         runtime.resume(tmp_path / "work.json", worker_id="second")
     assert runtime.list_workers() == [worker]
+
+
+@pytest.mark.parametrize(
+    ("routine_id", "event_name"), [("stpe", "output"), ("step", "outptu")]
+)
+def test_deferred_event_that_the_flow_has_not_is_refused_and_leaves_nothing(
+    runtime, line, tmp_path, routine_id, event_name
+):
+    worker = WorkerState("line")
+    worker.add_deferred_event(routine_id, event_name, {"n": 1})
+    runtime.exec(line, worker_state=worker)
+    worker.pause()
+    worker.checkpoint(tmp_path / "work.json")
+    with Runtime(thread_pool_size=1) as other:
+        with pytest.raises(SerializationError, match=r"deferred event .* not found in"):
+            other.resume(tmp_path / "work.json")
+        assert (other.list_workers(), other.list_jobs()) == ([], [])
+
+
+class Typed(Step):
+    """Takes numbers only."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_slot("numbers", dtype="f8")
+
+
+def test_deferred_event_that_its_slot_refuses_leaves_no_worker(runtime, tmp_path):
+    flow = Flow("typed")
+    flow.add_routine(Typed(), "step")
+    flow.connect("step", "output", "step", "numbers")
+    worker = runtime.exec(flow)
+    worker.pause()
+    worker.add_deferred_event("step", "output", {"n": "no number"})
+    worker.checkpoint(tmp_path / "work.json")
+    with Runtime(thread_pool_size=1) as other:
+        with pytest.raises((TypeError, ValueError), match="no number"):
+            other.resume(tmp_path / "work.json")
+        assert other.list_workers() == []
