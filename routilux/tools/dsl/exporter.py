@@ -18,7 +18,8 @@ from routilux.error_handler import ErrorHandler, ErrorStrategy
 from routilux.errors import ConfigurationError
 from routilux.functions import FunctionRoutine
 from routilux.references import reference_to
-from routilux.tools.dsl.spec import HANDLER_KEYS, SLOT_KEYS, dump_yaml
+from routilux.tools.dsl.ports import export_ports
+from routilux.tools.dsl.spec import HANDLER_KEYS, dump_yaml
 from routilux.tools.factory.cloning import renew
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def export_routine(
     if changed:
         spec["config"] = changed
         fresh.set_config(**{key: config[key] for key in changed})
-    export_ports(spec, routine, fresh)
+    export_ports(where, spec, routine, fresh)
     policy = export_policy(f"{where}.policy", routine._given_policy())
     if policy is not None and policy != export_policy_of(fresh):
         spec["policy"] = policy
@@ -118,26 +119,6 @@ def export_routine(
     if routine._timeout != fresh._timeout:
         spec["timeout"] = routine._timeout
     return spec
-
-
-def export_ports(spec: dict[str, Any], routine: Routine, fresh: Routine) -> None:
-    """Write down the slots and events that the class does not have."""
-    slots = {}
-    for name, slot in routine.slots.items():
-        known = fresh.slots.get(name)
-        if known is None:
-            slots[name] = {key: getattr(slot, key) for key in SLOT_KEYS}
-        elif known.max_queue_length != slot.max_queue_length:
-            slots[name] = {"max_queue_length": slot.max_queue_length}
-    events = {
-        name: list(event.output_params)
-        for name, event in routine.events.items()
-        if name not in fresh.events
-    }
-    if slots:
-        spec["slots"] = slots
-    if events:
-        spec["events"] = events
 
 
 def export_policy_of(routine: Routine) -> Any:
@@ -169,6 +150,11 @@ def export_policy(where: str, policy: Any) -> Any:
 
 def export_handler(where: str, handler: ErrorHandler) -> dict[str, Any]:
     """Write an error handler down: its strategy, and what is not the default."""
+    if type(handler) is not ErrorHandler:
+        raise ConfigurationError(
+            f"{where} can't be written down: {type(handler).__name__} decides for"
+            " itself, and a spec has only the numbers of an ErrorHandler"
+        )
     default = ErrorHandler()
     spec: dict[str, Any] = {"strategy": str(handler.strategy)}
     for key in HANDLER_KEYS[1:]:

@@ -20,14 +20,16 @@ from routilux.flow import Flow
 from routilux.functions import FunctionRoutine
 from routilux.references import is_reference, load_reference, no_imports
 from routilux.routine import Routine
+from routilux.tools.dsl.ports import load_ports
 from routilux.tools.dsl.spec import (
     FLOW_KEYS,
     HANDLER_KEYS,
     POLICIES,
     ROUTINE_KEYS,
-    SLOT_KEYS,
     check_keys,
     expect,
+    guard,
+    part_of,
 )
 from routilux.tools.factory.cloning import make_routine
 
@@ -122,7 +124,7 @@ class Loader:
             part = {"class": part}
         part = check_keys(where, part, ROUTINE_KEYS)
         made = self.instance(where, part.get("class"))
-        self.ports(where, made, part)
+        load_ports(where, made, part)
         config = part_of(part, "config", {})
         expect(f"{where}.config", config, Mapping, "a mapping")
         if config:
@@ -163,25 +165,6 @@ class Loader:
         expect(at, made, Routine, "a routine")
         routine: Routine = made
         return routine
-
-    def ports(self, where: str, made: Routine, part: Mapping[str, Any]) -> None:
-        """Declare the slots and events that a spec adds to those of the class."""
-        slots = part_of(part, "slots", {})
-        if isinstance(slots, list):
-            slots = dict.fromkeys(slots)
-        for name, options in check_names(f"{where}.slots", slots).items():
-            at = f"{where}.slots.{name}"
-            given = check_keys(at, options or {}, SLOT_KEYS)
-            if name in made.slots and set(given) == {"max_queue_length"}:
-                guard(at, made.slots[name].resize, **given)
-            else:
-                guard(at, made.add_slot, name, **given)
-        events = part_of(part, "events", {})
-        if isinstance(events, list):
-            events = dict.fromkeys(events)
-        for name, params in check_names(f"{where}.events", events).items():
-            at = f"{where}.events.{name}"
-            guard(at, made.add_event, name, expect(at, params or [], list, "a list"))
 
     def policy(self, where: str, part: Any) -> Any:
         """Make a policy."""
@@ -256,26 +239,3 @@ def two_names(where: str, text: Any, wanted: str) -> tuple[str, str]:
     if not isinstance(text, str) or not dot or not left or not right:
         raise ConfigurationError(f"{where} must be {wanted!r}, not {text!r}")
     return left, right
-
-
-def part_of(spec: Mapping[str, Any], key: str, default: Any) -> Any:
-    """Return a part of a spec; None means left out."""
-    value = spec.get(key)
-    return default if value is None else value
-
-
-def guard(where: str, call: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call something, and add the place to what it complains about."""
-    try:
-        return call(*args, **kwargs)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{where}: {error}") from error
-
-
-def check_names(where: str, value: Any) -> Mapping[str, Any]:
-    """Return a mapping of names, or raise with its place."""
-    expect(where, value, Mapping, "a list of names, or a mapping")
-    for name in value:
-        expect(f"each name in {where}", name, str, "a name")
-    result: Mapping[str, Any] = value
-    return result

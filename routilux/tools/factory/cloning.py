@@ -10,11 +10,13 @@ import copy
 from typing import Any, TypeVar
 
 from routilux.flow import Flow
-from routilux.routine import Routine
+from routilux.routine import Routine, Slot
 
 __all__ = ["clone_flow", "clone_routine", "make_routine", "renew"]
 
 R = TypeVar("R", bound=Routine)
+
+SLOT = ("watermark", "overflow", "timestamps", "dtype", "shape")
 
 
 def make_routine(cls: type[R]) -> R:
@@ -61,12 +63,7 @@ def clone_routine(routine: R) -> R:
     if config != made.config():
         made.set_config(**config)
     for slot in routine.slots.values():
-        if slot.name in made.slots:
-            made.slots[slot.name].resize(slot.max_queue_length)
-        else:
-            made.add_slot(
-                slot.name, slot.max_queue_length, slot.watermark, overflow=slot.overflow
-            )
+        clone_slot(slot, made)
     for event in routine.events.values():
         if event.name not in made.events:
             made.add_event(event.name, list(event.output_params))
@@ -83,6 +80,18 @@ def clone_routine(routine: R) -> R:
     if routine._timeout != made._timeout:
         made.set_timeout(routine._timeout)
     return made
+
+
+def clone_slot(slot: Slot, made: Routine) -> None:
+    """Give a clone the slot of its original."""
+    options = {key: getattr(slot, key) for key in SLOT}
+    known = made.slots.get(slot.name)
+    if known is None or options != {key: getattr(known, key) for key in SLOT}:
+        # One that setup() made may have been declared otherwise in the original.
+        length = slot.max_queue_length
+        made._slots[slot.name] = Slot(slot.name, made, length, **options)
+    else:
+        known.resize(slot.max_queue_length)
 
 
 def rebound(logic: Any, old: Routine, new: Routine) -> Any:
