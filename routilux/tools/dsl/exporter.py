@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from routilux._core import Policy
 from routilux.builtin_routines.configured import ConfiguredRoutine
-from routilux.error_handler import ErrorHandler, ErrorStrategy
+from routilux.error_handler import ErrorHandler
 from routilux.errors import ConfigurationError
 from routilux.functions import FunctionRoutine
 from routilux.references import reference_to
-from routilux.tools.dsl.ports import export_ports
+from routilux.tools.dsl.ports import export_ports, join_names
 from routilux.tools.dsl.spec import HANDLER_KEYS, dump_yaml
 from routilux.tools.factory.cloning import renew
 
@@ -58,17 +58,18 @@ def export_flow(flow: Flow, factory: ObjectFactory, format: str = "dict") -> Any
     }
     spec["connections"] = [
         {
-            "from": f"{connection.source_routine_id}.{connection.source_event_name}",
-            "to": f"{connection.target_routine_id}.{connection.target_slot_name}",
+            "from": join_names(f"connections[{number}].from", flow, key[:2], "event"),
+            "to": join_names(f"connections[{number}].to", flow, key[2:], "slot"),
         }
-        for connection in flow.connections
+        for number, key in enumerate(c.key for c in flow.connections)
     ]
     spec["execution"] = {"timeout": flow.execution_timeout}
     if flow.error_handler is not None:
         spec["error_handler"] = export_handler("error_handler", flow.error_handler)
     if flow.dead_letter is not None:
-        spec["dead_letter"] = ".".join(flow.dead_letter)
-    return FORMATS[format](spec)
+        letter = flow.dead_letter
+        spec["dead_letter"] = join_names("dead_letter", flow, letter, "slot")
+    return FORMATS[format](plain("the flow", spec))  # ids may be members of an enum
 
 
 def export_routine(
@@ -180,23 +181,33 @@ def is_same(one: Any, other: Any) -> bool:
         return False
 
 
-def plain(where: str, value: Any, *, functions: bool = True) -> Any:
+def plain(
+    where: str, value: Any, *, functions: bool = True, inside: tuple[int, ...] = ()
+) -> Any:
     """Return a value as plain data.
 
     Args:
         where: Its place, for messages.
         value: The value.
         functions: Whether whoever reads it takes "module:name" for a callable.
+        inside: The ids of what it lies in.
     """
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return str(value) if isinstance(value, ErrorStrategy) else value
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return bare(kind, value)
+    if id(value) in inside:
+        raise ConfigurationError(f"{where} can't be written down: it holds itself")
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise ConfigurationError(
                     f"{where}: the key {key!r} is not a str, so it can't be written"
                 )
-        parts = [(f"{where}.{key}", item) for key, item in value.items()]
+        names = [bare(str, key) for key in value]
+        places = [f"{where}.{name}" for name in names]
+        parts = list(zip(places, value.values(), strict=True))
     elif isinstance(value, (set, frozenset)):
         parts = [(where, item) for item in sorted(value, key=repr)]
     elif isinstance(value, (list, tuple)):
@@ -208,5 +219,13 @@ def plain(where: str, value: Any, *, functions: bool = True) -> Any:
             f"{where} can't be written down: {value!r} is no plain data (str, number,"
             " bool, None, list, dict)"
         )
-    items = [plain(place, item, functions=functions) for place, item in parts]
-    return dict(zip(value, items, strict=True)) if isinstance(value, Mapping) else items
+    inside = (*inside, id(value))
+    items = [
+        plain(place, item, functions=functions, inside=inside) for place, item in parts
+    ]
+    return dict(zip(names, items, strict=True)) if isinstance(value, Mapping) else items
+
+
+def bare(kind: Any, value: Any) -> Any:
+    """Return a member of an enum, or a number of numpy, as the plain value it is."""
+    return {str: str.__str__, int: int.__int__, float: float.__float__}[kind](value)

@@ -1,5 +1,8 @@
 """Slots and events in a spec, both ways; see `spec` for what a spec is.
 
+Connections name them as "routine.slot" and "routine.event". Any of these names may have
+dots of its own: it is the flow that says where one ends.
+
 A spec lists what a routine has beside the slots and events of its class. Of those it
 can change one thing, how many items a slot holds; whatever else differs has no place
 in a spec, and is refused.
@@ -22,9 +25,10 @@ from routilux.tools.dsl.spec import (
 
 if TYPE_CHECKING:
     from routilux._core import Event, Slot
+    from routilux.flow import Flow
     from routilux.routine import Routine
 
-__all__ = ["export_ports", "load_ports"]
+__all__ = ["export_ports", "join_names", "load_ports", "two_names"]
 
 
 def export_ports(
@@ -141,3 +145,36 @@ def tuples_of(fields: Any) -> Any:
         )
         for name, kind, *shape in fields
     ]
+
+
+def two_names(where: str, text: Any, flow: Flow, port: str) -> tuple[str, str]:
+    """Return the two names that a dot joins, or raise with their place.
+
+    Args:
+        where: The place.
+        text: "routine.slot" or "routine.event".
+        flow: Has the routines.
+        port: "slot" or "event".
+    """
+    letters = text if isinstance(text, str) else ""
+    dots = [at for at, letter in enumerate(letters) if letter == "."]
+    splits = [(text[:at], text[at + 1 :]) for at in dots if 0 < at < len(text) - 1]
+    if not splits:
+        raise ConfigurationError(f"{where} must be 'routine.{port}', not {text!r}")
+    known = [
+        (routine_id, name)
+        for routine_id, name in splits
+        if routine_id in flow.routines
+        and name in getattr(flow.routines[routine_id], f"{port}s")
+    ]
+    if len(known) > 1:
+        ways = " or ".join(f"{port} {name!r} of routine {r!r}" for r, name in known)
+        raise ConfigurationError(f"{where}: {text!r} means {ways}; rename one")
+    return (known or splits)[-1]
+
+
+def join_names(where: str, flow: Flow, names: tuple[str, str], port: str) -> str:
+    """Return the text for two names; raises if it could mean others as well."""
+    text = ".".join(names)
+    two_names(where, text, flow, port)
+    return text

@@ -97,7 +97,7 @@ def part_of(spec: Mapping[str, Any], key: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def guard(where: str, call: Any, *args: Any, **kwargs: Any) -> Any:
+def guard(where: str, call: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Call something, and add the place to what it complains about."""
     try:
         return call(*args, **kwargs)
