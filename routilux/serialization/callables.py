@@ -8,13 +8,12 @@ the routine again makes it again. Anything else is a `SerializationError`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from routilux import activation_policies
-from routilux._core import Policy
 from routilux.errors import SerializationError
+from routilux.serialization.alike import Alike
 from routilux.serialization.names import name_of, named
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ FACTORIES: dict[str, Callable[..., Any]] = {
 
 
 def callable_to(
-    value: Any, routine: Routine, fresh: Any, where: str
+    value: Any, routine: Routine, fresh: Any, twin: Routine, where: str
 ) -> dict[str, Any] | None:
     """Return a logic or policy as plain values.
 
@@ -41,6 +40,7 @@ def callable_to(
         value: The callable, or None.
         routine: The routine that has it.
         fresh: What the routine's constructor puts in its place.
+        twin: The routine that the constructor made, which has `fresh`.
         where: What it is, for messages.
 
     Raises:
@@ -52,7 +52,7 @@ def callable_to(
     kind = getattr(value, "_policy_type", None)
     if kind in FACTORIES and isinstance(config, dict):
         config = {
-            key: callable_to(item, routine, None, f"{key} of {where}")
+            key: callable_to(item, routine, None, twin, f"{key} of {where}")
             if callable(item)
             else item
             for key, item in config.items()
@@ -64,13 +64,14 @@ def callable_to(
         module, _, name = name_of(value).partition(":")
         return _told("function", module, name)
     except ValueError as error:
-        if same(value, fresh):
+        if same(value, fresh, routine, twin):
             return _told(
                 "constructor", type(routine).__module__, type(routine).__qualname__
             )
         raise SerializationError(
-            f"{where} can't be named in a document: {error}. Make it a method, a"
-            " function at the top of a module, or let the routine's constructor set it",
+            f"{where} can't be named in a document: {error}, and what the routine's"
+            " constructor sets is other code or holds other values. Make it a method,"
+            " a function at the top of a module, or let the constructor set it",
             object_type="callable",
         ) from None
 
@@ -79,14 +80,17 @@ def _told(kind: str, module: str, name: str) -> dict[str, Any]:
     return {"_type": "callable", "callable_type": kind, "module": module, "name": name}
 
 
-def same(value: Any, fresh: Any) -> bool:
-    """Whether two callables are the same piece of code, made by two calls."""
-    code = getattr(value, "__code__", None)
-    if code is not None:
-        return getattr(fresh, "__code__", None) is code
-    if isinstance(value, Policy) or inspect.isroutine(value):
-        return False
-    return fresh is not None and type(value) is type(fresh)
+def same(value: Any, fresh: Any, routine: Any, twin: Any) -> bool:
+    """Whether two callables are the same code with the same values, made by two calls.
+
+    Args:
+        value: The callable of a routine.
+        fresh: The callable of its twin, or None.
+        routine: The routine.
+        twin: The routine that the same constructor made; where `value` holds the
+            routine, `fresh` has to hold the twin.
+    """
+    return Alike(routine, twin).check(value, fresh)
 
 
 def callable_from(

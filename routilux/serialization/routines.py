@@ -72,10 +72,11 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             routine._given_policy(),
             routine,
             fresh._activation_policy,
+            fresh,
             f"the activation policy of {where}",
         ),
         "_logic": callable_to(
-            routine._logic, routine, fresh._logic, f"the logic of {where}"
+            routine._logic, routine, fresh._logic, fresh, f"the logic of {where}"
         ),
         "concurrency": encode(routine._concurrency, f"the concurrency of {where}"),
         "timeout": routine._timeout,
@@ -91,7 +92,7 @@ def _key_to(routine: Routine, fresh: Routine, where: str) -> Any:
     key = routine._concurrency_key
     if isinstance(key, str):
         return key
-    return callable_to(key, routine, fresh._concurrency_key, where)
+    return callable_to(key, routine, fresh._concurrency_key, fresh, where)
 
 
 def _slot_to(slot: Slot) -> dict[str, Any]:
