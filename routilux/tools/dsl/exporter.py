@@ -18,6 +18,7 @@ from routilux.error_handler import ErrorHandler
 from routilux.errors import ConfigurationError
 from routilux.functions import FunctionRoutine
 from routilux.references import reference_to
+from routilux.serialization.callables import same
 from routilux.tools.dsl.ports import export_ports, join_names
 from routilux.tools.dsl.spec import HANDLER_KEYS, dump_yaml
 from routilux.tools.factory.cloning import renew
@@ -101,39 +102,37 @@ def export_routine(
         spec["config"] = changed
         fresh.set_config(**{key: config[key] for key in changed})
     export_ports(where, spec, routine, fresh)
-    policy = export_policy(f"{where}.policy", routine._given_policy())
-    if policy is not None and policy != export_policy_of(fresh):
-        spec["policy"] = policy
-    own = routine._logic
-    is_method = getattr(own, "__self__", None) is routine
-    if own is not None and own is not fresh._logic and not is_method:
-        spec["logic"] = refer(f"{where}.logic", own)
+    export_callables(where, spec, routine, fresh)
     handler = routine._given_handler()
     if handler is not None:
         spec["error_handler"] = export_handler(f"{where}.error_handler", handler)
-    key = routine._concurrency_key
-    if key is not None:
-        text = key if isinstance(key, str) else refer(f"{where}.concurrency.key", key)
-        spec["concurrency"] = {"n": routine._concurrency, "key": text}
-    elif routine._concurrency != fresh._concurrency:
-        spec["concurrency"] = routine._concurrency
     if routine._timeout != fresh._timeout:
         spec["timeout"] = routine._timeout
     return spec
 
 
-def export_policy_of(routine: Routine) -> Any:
-    """Return the policy of a new object, None if it has no plain form."""
-    try:
-        return export_policy("", routine._activation_policy)
-    except ConfigurationError:
-        return None
+def export_callables(
+    where: str, spec: dict[str, Any], routine: Routine, fresh: Routine
+) -> None:
+    """Write down policy, logic and concurrency that the class does not set itself."""
+    policy, logic = routine._given_policy(), routine._logic
+    key, usual = routine._concurrency_key, fresh._concurrency_key
+    if policy is not None and not same(
+        policy, fresh._activation_policy, routine, fresh
+    ):
+        spec["policy"] = export_policy(f"{where}.policy", policy)
+    if logic is not None and not same(logic, fresh._logic, routine, fresh):
+        spec["logic"] = refer(f"{where}.logic", logic)
+    if routine._concurrency == fresh._concurrency and same(key, usual, routine, fresh):
+        return
+    spec["concurrency"] = routine._concurrency
+    if key is not None:
+        text = key if isinstance(key, str) else refer(f"{where}.concurrency.key", key)
+        spec["concurrency"] = {"n": routine._concurrency, "key": text}
 
 
 def export_policy(where: str, policy: Any) -> Any:
     """Write a policy down."""
-    if policy is None:
-        return None
     if not isinstance(policy, Policy):
         return refer(where, policy)
     if policy.kind == "batch_size":

@@ -7,10 +7,11 @@ what others hold, stays with the original.
 from __future__ import annotations
 
 import copy
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from routilux.flow import Flow
 from routilux.routine import Routine, Slot
+from routilux.tools.factory.rebinding import Rebinding
 
 __all__ = ["clone_flow", "clone_routine", "make_routine", "renew"]
 
@@ -67,16 +68,9 @@ def clone_routine(routine: R) -> R:
     for event in routine.events.values():
         if event.name not in made.events:
             made.add_event(event.name, list(event.output_params))
-    policy = routine._given_policy()
-    if policy is not None:
-        made.set_activation_policy(policy)
-    if routine._logic is not None and routine._logic is not made._logic:
-        made.set_logic(rebound(routine._logic, routine, made))
+    clone_callables(routine, made)
     if routine._given_handler() is not None:
         made.set_error_handler(routine._given_handler())
-    overlap = (routine._concurrency, routine._concurrency_key)
-    if overlap != (made._concurrency, made._concurrency_key):
-        made.set_concurrency(overlap[0], key=overlap[1])
     if routine._timeout != made._timeout:
         made.set_timeout(routine._timeout)
     return made
@@ -94,11 +88,19 @@ def clone_slot(slot: Slot, made: Routine) -> None:
         known.resize(slot.max_queue_length)
 
 
-def rebound(logic: Any, old: Routine, new: Routine) -> Any:
-    """Return the same method of the clone, if a logic is a method of the original."""
-    if getattr(logic, "__self__", None) is old:
-        return getattr(new, logic.__name__)
-    return logic
+def clone_callables(routine: Routine, made: Routine) -> None:
+    """Give a clone policy, logic and concurrency of its original."""
+    rebinding = Rebinding(routine, made)
+    policy = routine._given_policy()
+    if policy is not None:
+        made.set_activation_policy(rebinding.choose(policy, made._activation_policy))
+    if routine._logic is not None and routine._logic is not made._logic:
+        made.set_logic(rebinding.choose(routine._logic, made._logic))
+    key = routine._concurrency_key
+    if callable(key):
+        key = rebinding.choose(key, made._concurrency_key)
+    if (routine._concurrency, key) != (made._concurrency, made._concurrency_key):
+        made.set_concurrency(routine._concurrency, key=key)
 
 
 def clone_flow(flow: Flow, flow_id: str | None = None) -> Flow:
