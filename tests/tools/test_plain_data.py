@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from routilux import ConfigurationError, Flow, Routine
+from routilux import ConfigurationError, ErrorHandler, Flow, Routine
+from routilux.tools import clone_routine
 
 FORMS = ["to_dict", "to_json", "to_yaml"]
 
@@ -58,6 +59,38 @@ def test_ids_are_written_as_plain_names():
     flow = Flow(Colour.RED)
     flow.add_routine(Routine(), Name("one"))
     assert yaml.safe_load(flow.to_yaml()) == flow.to_dict()
+
+
+class Weighted(Routine):
+    """Has an array in its configuration, and an error handler."""
+
+    def __init__(self):
+        super().__init__()
+        self.set_config(weights=np.arange(3))
+        self.set_error_handler(ErrorHandler("skip"))
+
+
+def test_configuration_of_the_class_itself_may_be_of_any_kind():
+    flow = Flow("weighted")
+    flow.add_routine(Weighted(), "one")
+    assert "config" not in flow.to_dict()["routines"]["one"]
+    made = clone_routine(flow.routines["one"])
+    assert made.get_config("weights").tolist() == [0, 1, 2]
+    assert made.get_config("weights") is not flow.routines["one"].get_config("weights")
+    made.set_config(weights=np.arange(4))
+    other = Flow("other")
+    other.add_routine(made, "one")
+    with pytest.raises(ConfigurationError, match=r"one\.config\.weights"):
+        other.to_dict()
+
+
+def test_an_error_handler_that_was_taken_away_does_not_come_back():
+    routine = Weighted().set_error_handler(None)
+    assert clone_routine(routine).get_error_handler() is None
+    flow = Flow("stops")
+    flow.add_routine(routine, "one")
+    with pytest.raises(ConfigurationError, match=r"one\.error_handler"):
+        flow.to_dict()
 
 
 @pytest.mark.parametrize("form", FORMS)

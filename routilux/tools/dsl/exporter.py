@@ -21,7 +21,7 @@ from routilux.references import reference_to
 from routilux.serialization.callables import same
 from routilux.tools.dsl.ports import export_ports, join_names
 from routilux.tools.dsl.spec import HANDLER_KEYS, dump_yaml
-from routilux.tools.factory.cloning import renew
+from routilux.tools.factory.cloning import is_same, renew
 
 if TYPE_CHECKING:
     from routilux.flow import Flow
@@ -96,7 +96,10 @@ def export_routine(
     changed = {
         key: plain(f"{where}.config.{key}", value, functions=writes)
         for key, value in config.items()
-        if key not in default or not is_same(default[key], value)
+        if key not in default
+        or not (
+            is_same(default[key], value) or same(value, default[key], routine, fresh)
+        )
     }
     if changed:
         spec["config"] = changed
@@ -106,6 +109,11 @@ def export_routine(
     handler = routine._given_handler()
     if handler is not None:
         spec["error_handler"] = export_handler(f"{where}.error_handler", handler)
+    elif fresh._given_handler() is not None:
+        raise ConfigurationError(
+            f"{where}.error_handler can't be written down: the class sets one, the"
+            " routine has none, and a spec can't take it away"
+        )
     if routine._timeout != fresh._timeout:
         spec["timeout"] = routine._timeout
     return spec
@@ -170,14 +178,6 @@ def refer(where: str, value: Any) -> str:
         return reference_to(value)
     except ValueError as error:
         raise ConfigurationError(f"{where} can't be written down: {error}") from error
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two values are equal; False for those that can't tell."""
-    try:
-        return bool(one == other)
-    except Exception:
-        return False
 
 
 def plain(

@@ -7,13 +7,13 @@ what others hold, stays with the original.
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from routilux.flow import Flow
 from routilux.routine import Routine, Slot
 from routilux.tools.factory.rebinding import Rebinding
 
-__all__ = ["clone_flow", "clone_routine", "make_routine", "renew"]
+__all__ = ["clone_flow", "clone_routine", "is_same", "make_routine", "renew"]
 
 R = TypeVar("R", bound=Routine)
 
@@ -61,7 +61,7 @@ def clone_routine(routine: R) -> R:
         raise TypeError(f"routine must be a Routine, not {type(routine).__name__}")
     made = renew(routine)
     config = copy.deepcopy(routine.config())
-    if config != made.config():
+    if not is_same(config, made.config()):
         made.set_config(**config)
     for slot in routine.slots.values():
         clone_slot(slot, made)
@@ -69,11 +69,19 @@ def clone_routine(routine: R) -> R:
         if event.name not in made.events:
             made.add_event(event.name, list(event.output_params))
     clone_callables(routine, made)
-    if routine._given_handler() is not None:
+    if routine._given_handler() is not made._given_handler():
         made.set_error_handler(routine._given_handler())
     if routine._timeout != made._timeout:
         made.set_timeout(routine._timeout)
     return made
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal; False for those that can't tell."""
+    try:
+        return bool(one == other)
+    except Exception:
+        return False
 
 
 def clone_slot(slot: Slot, made: Routine) -> None:
