@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from routilux.activation_policies import all_slots_ready_policy, ask_again
+from routilux.builtin_routines.arrivals import Arrivals
 from routilux.builtin_routines.configured import ConfiguredRoutine, PerWorker
 from routilux.builtin_routines.payload import payload_of
 from routilux.builtin_routines.settings import (
@@ -36,23 +36,6 @@ __all__ = ["Aggregator", "Ready"]
 STRATEGIES = ("dict", "list", "flatten")
 MODES = ("all", "any", "n_of_m")
 REASONS = {"all": "all_ready", "any": "any_ready", "n_of_m": "threshold_reached"}
-
-
-class Arrivals:
-    """When the waiting items of one slot of one worker were first seen, seconds."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.times: deque[float] = deque()
-
-    def note(self, slot: Slot, now: float) -> float | None:
-        """Take note of what came; return when the oldest item did."""
-        total, waiting = slot.get_total_count(), slot.get_unconsumed_count()
-        self.times.extend([now] * min(total - self.seen, waiting))
-        self.seen = total
-        while len(self.times) > waiting:
-            self.times.popleft()
-        return self.times[0] if self.times else None
 
 
 class Ready:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from routilux.activation_policies import ask_again, batch_size_policy
+from routilux.builtin_routines.arrivals import Arrivals
 from routilux.builtin_routines.configured import ConfiguredRoutine, PerWorker
 from routilux.builtin_routines.payload import payload_of
 from routilux.builtin_routines.settings import (
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Batcher", "UnflushedBatches"]
 
 
-class Since:
-    """When the oldest waiting item of one worker was first seen."""
-
-    def __init__(self) -> None:
-        self.when: float | None = None
-
-
 class UnflushedBatches:
     """Batches like those of `batch_size_policy`, but a shutdown leaves the rest.
 
@@ -42,26 +36,24 @@ class UnflushedBatches:
     def __init__(self, size: int, max_wait: float | None) -> None:
         self.size = size
         self.max_wait = max_wait
-        self._since = PerWorker(Since)
+        self._arrivals = PerWorker(Arrivals)
 
     def __call__(
         self, slots: Mapping[str, Slot], worker_state: WorkerState
     ) -> tuple[bool, dict[str, list[Any]], Any]:
         """Take a full batch, or one whose time is over."""
-        since = self._since.of(worker_state)
-        count = slots["input"].get_unconsumed_count()
-        if count >= self.size:
-            return self._take(slots, since, {"reason": "batch_ready"})
-        if self.max_wait is None or count == 0:
+        slot, oldest = slots["input"], None
+        if self.max_wait is not None:
+            now = worker_state.monotonic()
+            oldest = self._arrivals.of(worker_state).note(slot, now)
+        if slot.get_unconsumed_count() >= self.size:
+            return self._take(slots, {"reason": "batch_ready"})
+        if self.max_wait is None or oldest is None:
             return False, {}, None
-        now = worker_state.monotonic()
-        if since.when is None:
-            since.when = now
-        left = since.when + self.max_wait - now
+        left = oldest + self.max_wait - now
         if left > 0:
             return False, {}, ask_again(left)
-        message = {"reason": "batch_flush", "cause": "max_wait"}
-        return self._take(slots, since, message)
+        return self._take(slots, {"reason": "batch_flush", "cause": "max_wait"})
 
     def flush(
         self, slots: Mapping[str, Slot], worker_state: WorkerState, reason: str
@@ -69,13 +61,11 @@ class UnflushedBatches:
         """Take what there is, but not for a shutdown."""
         if reason == "shutdown":
             return False, {}, None
-        message = {"reason": "batch_flush", "cause": reason}
-        return self._take(slots, self._since.of(worker_state), message)
+        return self._take(slots, {"reason": "batch_flush", "cause": reason})
 
     def _take(
-        self, slots: Mapping[str, Slot], since: Since, message: dict[str, Any]
+        self, slots: Mapping[str, Slot], message: dict[str, Any]
     ) -> tuple[bool, dict[str, list[Any]], Any]:
-        since.when = None
         return True, {"input": slots["input"].take(self.size)}, message
 
 

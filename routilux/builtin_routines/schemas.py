@@ -8,7 +8,10 @@ check of the user's own that is broken.
 from __future__ import annotations
 
 import inspect
+import math
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 from routilux.builtin_routines.settings import wrong
@@ -20,6 +23,8 @@ __all__ = ["SCHEMA_TYPES", "Check", "compile_schema", "outcome_of"]
 
 SCHEMA_TYPES = ("pydantic", "jsonschema", "custom")
 LABEL = "SchemaValidator: config 'schema'"
+# As JSON writes one; int() and float() also take "1_000", "nan" and other digits.
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<rest>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 
 Errors: TypeAlias = list[dict[str, Any]]
 
@@ -153,12 +158,14 @@ def converted(value: str, kind: Any) -> Any:
     text = value.strip()
     if "boolean" in kinds and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    for name, cls in (("integer", int), ("number", float)):
-        if name in kinds:
-            try:
-                return cls(text)
-            except ValueError:
-                continue
+    found = NUMBER.fullmatch(text)
+    if found is None:
+        return value
+    if "integer" in kinds and not found["rest"]:
+        with suppress(ValueError):  # more digits than Python reads
+            return int(text)
+    if "number" in kinds and math.isfinite(float(text)):
+        return float(text)
     return value
 
 

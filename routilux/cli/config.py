@@ -63,7 +63,7 @@ class ConfigLoader:
 
 def read(path: Path) -> Any:
     """Return what a file says, by its suffix."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     try:
         if path.suffix in (".yaml", ".yml"):
             return parse_yaml(text) if text.strip() else {}

@@ -33,6 +33,8 @@ from routilux.serialization.files import read_document, write_document
 __all__ = ["job"]
 
 FOLDER = Path(".routilux", "jobs")
+# What each record has at least.
+FACTS = {"job_id": str, "flow_id": str, "status": str, "created_at": str, "pid": int}
 
 
 @click.group()
@@ -92,9 +94,10 @@ def submit(
 @job.command()
 @click.argument("job_id")
 @session_options
-def status(job_id: str) -> None:
+@pass_session
+def status(session: Session, job_id: str) -> None:
     """Print the record of a job."""
-    known = {record["job_id"]: record for record in records()}
+    known = {record["job_id"]: record for record in records(session)}
     if job_id not in known:
         hint = name_hint(job_id, known, "jobs")
         raise ConfigurationError(f"there is no job {job_id!r} in {FOLDER}. {hint}")
@@ -105,9 +108,10 @@ def status(job_id: str) -> None:
 @click.option("--flow", help="Only those of a flow, by its id.")
 @format_option
 @session_options
-def list_jobs(flow: str | None, form: str) -> None:
+@pass_session
+def list_jobs(session: Session, flow: str | None, form: str) -> None:
     """List the jobs that were run here, the oldest first."""
-    rows = [record for record in records() if flow in (None, record["flow_id"])]
+    rows = [record for record in records(session) if flow in (None, record["flow_id"])]
     show_rows(rows, ["job_id", "flow_id", "status", "created_at"], form)
 
 
@@ -120,13 +124,32 @@ def keep(record: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def records() -> list[dict[str, Any]]:
+def records(session: Session) -> list[dict[str, Any]]:
     """Return all records, by the time when the jobs were made."""
-    found = [read_document(path) for path in FOLDER.glob("job_*.json")]
-    for record in found:
+    found = []
+    for path in sorted(FOLDER.glob("job_*.json")):
+        try:
+            record = record_of(path)
+        except (OSError, ValueError) as error:  # must not hide the others
+            session.say(f"Warning: left out: {' '.join(str(error).split())}")
+            continue
         if record["status"] == "running" and not is_alive(record["pid"]):
             record["status"] = "lost"
+        found.append(record)
     return sorted(found, key=lambda record: str(record["created_at"]))
+
+
+def record_of(path: Path) -> dict[str, Any]:
+    """Return the record of a file, or raise if it holds something else."""
+    record = read_document(path)
+    facts = record if isinstance(record, dict) else {}
+    for key, kind in FACTS.items():
+        if not isinstance(facts.get(key), kind):
+            raise ConfigurationError(
+                f"{str(path)!r} is no record of a job: its {key!r} must be"
+                f" {kind.__name__}, not {facts.get(key)!r}"
+            )
+    return facts
 
 
 def is_alive(pid: int) -> bool:

@@ -65,7 +65,7 @@ def describe(session: Session, path: Path) -> dict[str, Any] | None:
     """Return what a file says of a flow, None if it is about something else."""
     row: dict[str, Any] = {"file": str(path), "flow_id": "", "routines": 0}
     try:
-        spec = READERS[path.suffix](path.read_text(encoding="utf-8"))
+        spec = READERS[path.suffix](path.read_text(encoding="utf-8-sig"))
         if not isinstance(spec, dict) or "routines" not in spec:
             return None
         flow = session.flow(str(path))

@@ -168,7 +168,10 @@ def post_item(
 
 def opened(path: str | None, mode: str) -> IO[str]:
     """Open a file, or stdin or stdout for "-" and None; these stay open."""
-    return click.open_file(path or "-", mode, encoding="utf-8" if path else None)
+    encoding = None
+    if path:  # a file may begin with the mark that some editors write
+        encoding = "utf-8-sig" if mode == "r" else "utf-8"
+    return click.open_file(path or "-", mode, encoding=encoding)
 
 
 def in_flight_of(flow: Flow) -> int:

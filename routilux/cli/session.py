@@ -114,7 +114,7 @@ class Lines(logging.Handler):
 
 def flow_of_file(path: Path) -> Flow:
     """Load a flow from a file; its name is the id of a flow that has none."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     try:
         spec = READERS[path.suffix](text)
         if isinstance(spec, dict):

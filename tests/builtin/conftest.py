@@ -102,3 +102,14 @@ def threaded_bench(threaded):
         return Bench(threaded, routine, **options)
 
     return build
+
+
+@pytest.fixture
+def simulated_bench():
+    """A bench in virtual time, for sentences about how long something takes."""
+    with Runtime(engine="sim", seed=1) as runtime:
+
+        def build(routine, **options):
+            return Bench(runtime, routine, **options)
+
+        yield build

@@ -134,6 +134,23 @@ def test_without_flush_on_shutdown_waits_and_time_still_emit(threaded_bench):
     assert bench.got("timeout") == [{"items": [4], "count": 1}]
 
 
+@pytest.mark.parametrize("flushes", [True, False])
+@pytest.mark.parametrize("pause", [0.1, 0.6])
+def test_a_cancelled_item_leaves_no_clock_running(simulated_bench, flushes, pause):
+    routine = configured(batch_size=10, batch_timeout=0.5, flush_on_shutdown=flushes)
+    bench = simulated_bench(routine)
+    first = bench.post(1)
+    bench.runtime.sleep(0.1)
+    assert first.cancel()
+    bench.runtime.sleep(pause)
+    bench.post(2)
+    bench.runtime.sleep(0.4)
+    bench.post(3)
+    assert batches(bench) == []
+    bench.runtime.sleep(0.2)
+    assert batches(bench) == [[2, 3]]
+
+
 def test_emit_empty_flushes_a_batch_of_nothing_inside_logic(runtime):
     class Flusher(Mapper):
         def handle(self, data, worker_state):

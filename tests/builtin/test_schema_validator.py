@@ -100,6 +100,33 @@ def test_a_json_schema_converts_only_what_means_the_same(bench):
     assert data["flag"] == "true"  # what came in is not changed
 
 
+@pytest.mark.parametrize("kind", ["integer", "number"])
+@pytest.mark.parametrize(
+    "text",
+    ["nan", "inf", "-Infinity", "1_000", "+5", "05", ".5", "5.", "\u0665", "", "1e999"],
+)
+def test_a_text_that_is_no_number_in_json_is_not_converted(bench, kind, text):
+    bench = bench(configured(schema={"type": kind}))
+    bench.run(text)
+    assert bench.got("valid") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("integer", "-5", -5),
+        ("integer", " 5 ", 5),
+        ("number", "-1.5e3", -1500.0),
+        ("number", "5", 5),
+        (["integer", "number"], "2.5", 2.5),
+    ],
+)
+def test_a_text_that_is_a_number_in_json_is_converted(bench, kind, text, value):
+    bench = bench(configured(schema={"type": kind}))
+    bench.run(text)
+    assert [item["validated_data"] for item in bench.got("valid")] == [value]
+
+
 def test_strict_mode_checks_formats_of_a_json_schema(bench):
     schema = {"type": "string", "format": "ipv4"}
     for strict in (False, True):

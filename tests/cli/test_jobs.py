@@ -46,6 +46,21 @@ def test_jobs_are_listed_oldest_first(command):
     assert plain.stdout.split() == [rows[2]["job_id"]]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["{", "", "[]", "{}", '{"job_id": 1, "status": "running"}', "\xff"],
+)
+def test_broken_record_does_not_hide_the_others(command, text):
+    record = submit(command, "-f", "station:halves", "-d", "1")
+    broken = Path(".routilux/jobs/job_broken.json")
+    broken.write_bytes(text.encode("latin-1"))
+    done = command("job", "list", "--format", "plain")
+    assert (done.exit_code, done.stdout.split()) == (0, [record["job_id"]])
+    assert done.stderr.count("\n") == 1 and str(broken) in done.stderr
+    done = command("job", "status", record["job_id"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, record)
+
+
 def test_job_that_takes_too_long_is_cancelled(process):
     done = process("job", "submit", "-f", "station:stuck", "--timeout", "0.1")
     assert done.returncode == 2

@@ -37,6 +37,15 @@ def test_quiet_leaves_warnings_out(command):
     assert done.stdout == "good: valid (routines=2, connections=1)\n"
 
 
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+def test_flow_file_may_begin_with_a_byte_order_mark(command, suffix):
+    path = Path("flows", f"marked{suffix}")
+    path.write_text('{"routines": {"a": "filter"}}', encoding="utf-8-sig")
+    done = command("validate", "-q", str(path))
+    assert done.stdout == "marked: valid (routines=1, connections=0)\n"
+    assert str(path) in command("list", "flows", "-f", "plain").stdout.split()
+
+
 def test_routines_are_listed_by_category(command):
     done = command("list", "routines", "-c", "reliability", "--format", "json")
     [row] = json.loads(done.stdout)
@@ -96,6 +105,23 @@ def test_graph_prints_what_the_library_writes(command, language):
 def test_graph_takes_the_language_from_the_suffix(command, name, language):
     assert command("graph", "flows/good.yaml", "-o", name).stdout == ""
     assert Path(name).read_text("utf-8").rstrip() == drawn(language).rstrip()
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.pdf", "x", "x.txt"])
+def test_graph_refuses_a_suffix_that_says_no_language(command, name):
+    done = command("graph", "flows/good.yaml", "-o", name)
+    assert done.exit_code == 2
+    assert not Path(name).exists()
+    for word in (repr(name), ".mmd", ".dot", ".d2", ".svg", "--format"):
+        assert word in done.stderr
+    done = command("graph", "flows/good.yaml", "-o", name, "-f", "d2")
+    assert done.exit_code == 0
+    assert Path(name).read_text("utf-8").rstrip() == drawn("d2").rstrip()
+
+
+def test_graph_draws_a_picture_into_an_svg_file(command):
+    assert command("graph", "flows/good.yaml", "-o", "x.svg").exit_code == 0
+    assert Path("x.svg").read_text("utf-8").startswith("<svg")
 
 
 def test_version_and_help_are_there(command):

@@ -73,6 +73,18 @@ def test_input_and_output_may_be_files(command, values):
     assert values(Path("out.jsonl").read_text()) == [1.0, 0.5]
 
 
+def test_input_may_begin_with_a_byte_order_mark(command, process, values):
+    Path("in.jsonl").write_text("1\n2\n", encoding="utf-8-sig")
+    done = command("run", "station:halves", "-i", "in.jsonl")
+    assert (done.exit_code, values(done.stdout)) == (0, [1.0, 0.5])
+    done = process(
+        *("run", "station:halves", "-i", "-"),
+        stdin="\ufeff1\n2\n",
+        PYTHONIOENCODING="utf-8",
+    )
+    assert (done.returncode, values(done.stdout)) == (0, [1.0, 0.5])
+
+
 def test_the_flow_may_be_given_by_an_option(command):
     assert command("run", "-w", "station:signs", "-p", "n=1").exit_code == 0
 

@@ -217,6 +217,13 @@ def part(**spec):
         (part(policy="imediate"), ["routines.a.policy", "imediate", "immediate"]),
         (part(policy={"type": "batch_size"}), ["routines.a.policy", "min_batch_size"]),
         (part(policy={"type": "immediate", "n": 1}), ["routines.a.policy", "'n'"]),
+        (part(policy={"type": ["immediate"]}), ["routines.a.policy", "immediate"]),
+        (
+            part(policy="routilux:immediate_policy"),
+            ["routines.a.policy", "makes policies"],
+        ),
+        (part(policy="math:pi"), ["routines.a.policy", "callable"]),
+        (part(config={True: 1}), ["routines.a.config", "True", "quote"]),
         (
             part(policy={"type": "batch_size", "min_batch_size": 0}),
             ["routines.a.policy", "min_batch_size"],
@@ -239,6 +246,8 @@ def part(**spec):
         (part(slots={"x": {"size": 3}}), ["routines.a.slots.x", "'size'"]),
         (part(slots=["input"]), ["routines.a.slots.input", "already"]),
         (part(slots="x"), ["routines.a.slots"]),
+        (part(slots=[{"x": {}}]), ["each name in routines.a.slots", "{'x': {}}"]),
+        (part(events=[{"x": []}]), ["each name in routines.a.events", "{'x': []}"]),
         (part(events={"x": "y"}), ["routines.a.events.x", "list"]),
         ({"execution": {"timeout": -1}}, ["execution.timeout", "-1"]),
         ({"execution": {"time": 1}}, ["execution", "'time'", "timeout"]),
@@ -261,6 +270,26 @@ def test_what_is_wrong_is_named_with_its_place(spec, words):
     with pytest.raises(ConfigurationError) as caught:
         load_flow_from_spec(spec)
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["where", "call", "name"])
+def test_a_key_of_a_configuration_may_have_any_name(key):
+    part = {"class": "routilux:Routine", "config": {key: "x > 1"}}
+    made = Flow.from_dict({"routines": {"a": part}})
+    assert made.routines["a"].get_config(key) == "x > 1"
+
+
+def test_a_name_that_two_routines_could_mean_is_refused():
+    spec = {
+        "routines": {
+            "a": {"class": "routilux:Routine", "events": ["b.c"]},
+            "a.b": {"class": "routilux:Routine", "events": ["c"]},
+            "sink": "filter",
+        },
+        "connections": ["a.b.c -> sink.input"],
+    }
+    with pytest.raises(ConfigurationError, match=r"connections\[0\]\.from.*'a\.b\.c'"):
+        Flow.from_dict(spec)
 
 
 def test_what_a_module_of_a_class_imports_in_vain_is_not_hidden(monkeypatch, tmp_path):

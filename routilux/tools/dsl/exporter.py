@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from routilux._core import Policy
 from routilux.builtin_routines.configured import ConfiguredRoutine
-from routilux.error_handler import ErrorHandler, ErrorStrategy
+from routilux.error_handler import ErrorHandler
 from routilux.errors import ConfigurationError
 from routilux.functions import FunctionRoutine
 from routilux.references import reference_to
-from routilux.tools.dsl.spec import HANDLER_KEYS, SLOT_KEYS, dump_yaml
-from routilux.tools.factory.cloning import renew
+from routilux.serialization.callables import same
+from routilux.tools.dsl.ports import export_ports, join_names
+from routilux.tools.dsl.spec import HANDLER_KEYS, dump_yaml
+from routilux.tools.factory.cloning import is_same, renew
 
 if TYPE_CHECKING:
     from routilux.flow import Flow
@@ -57,17 +59,18 @@ def export_flow(flow: Flow, factory: ObjectFactory, format: str = "dict") -> Any
     }
     spec["connections"] = [
         {
-            "from": f"{connection.source_routine_id}.{connection.source_event_name}",
-            "to": f"{connection.target_routine_id}.{connection.target_slot_name}",
+            "from": join_names(f"connections[{number}].from", flow, key[:2], "event"),
+            "to": join_names(f"connections[{number}].to", flow, key[2:], "slot"),
         }
-        for connection in flow.connections
+        for number, key in enumerate(c.key for c in flow.connections)
     ]
     spec["execution"] = {"timeout": flow.execution_timeout}
     if flow.error_handler is not None:
         spec["error_handler"] = export_handler("error_handler", flow.error_handler)
     if flow.dead_letter is not None:
-        spec["dead_letter"] = ".".join(flow.dead_letter)
-    return FORMATS[format](spec)
+        letter = flow.dead_letter
+        spec["dead_letter"] = join_names("dead_letter", flow, letter, "slot")
+    return FORMATS[format](plain("the flow", spec))  # ids may be members of an enum
 
 
 def export_routine(
@@ -93,65 +96,51 @@ def export_routine(
     changed = {
         key: plain(f"{where}.config.{key}", value, functions=writes)
         for key, value in config.items()
-        if key not in default or not is_same(default[key], value)
+        if key not in default
+        or not (
+            is_same(default[key], value) or same(value, default[key], routine, fresh)
+        )
     }
     if changed:
         spec["config"] = changed
         fresh.set_config(**{key: config[key] for key in changed})
-    export_ports(spec, routine, fresh)
-    policy = export_policy(f"{where}.policy", routine._given_policy())
-    if policy is not None and policy != export_policy_of(fresh):
-        spec["policy"] = policy
-    own = routine._logic
-    is_method = getattr(own, "__self__", None) is routine
-    if own is not None and own is not fresh._logic and not is_method:
-        spec["logic"] = refer(f"{where}.logic", own)
+    export_ports(where, spec, routine, fresh)
+    export_callables(where, spec, routine, fresh)
     handler = routine._given_handler()
     if handler is not None:
         spec["error_handler"] = export_handler(f"{where}.error_handler", handler)
-    key = routine._concurrency_key
-    if key is not None:
-        text = key if isinstance(key, str) else refer(f"{where}.concurrency.key", key)
-        spec["concurrency"] = {"n": routine._concurrency, "key": text}
-    elif routine._concurrency != fresh._concurrency:
-        spec["concurrency"] = routine._concurrency
+    elif fresh._given_handler() is not None:
+        raise ConfigurationError(
+            f"{where}.error_handler can't be written down: the class sets one, the"
+            " routine has none, and a spec can't take it away"
+        )
     if routine._timeout != fresh._timeout:
         spec["timeout"] = routine._timeout
     return spec
 
 
-def export_ports(spec: dict[str, Any], routine: Routine, fresh: Routine) -> None:
-    """Write down the slots and events that the class does not have."""
-    slots = {}
-    for name, slot in routine.slots.items():
-        known = fresh.slots.get(name)
-        if known is None:
-            slots[name] = {key: getattr(slot, key) for key in SLOT_KEYS}
-        elif known.max_queue_length != slot.max_queue_length:
-            slots[name] = {"max_queue_length": slot.max_queue_length}
-    events = {
-        name: list(event.output_params)
-        for name, event in routine.events.items()
-        if name not in fresh.events
-    }
-    if slots:
-        spec["slots"] = slots
-    if events:
-        spec["events"] = events
-
-
-def export_policy_of(routine: Routine) -> Any:
-    """Return the policy of a new object, None if it has no plain form."""
-    try:
-        return export_policy("", routine._activation_policy)
-    except ConfigurationError:
-        return None
+def export_callables(
+    where: str, spec: dict[str, Any], routine: Routine, fresh: Routine
+) -> None:
+    """Write down policy, logic and concurrency that the class does not set itself."""
+    policy, logic = routine._given_policy(), routine._logic
+    key, usual = routine._concurrency_key, fresh._concurrency_key
+    if policy is not None and not same(
+        policy, fresh._activation_policy, routine, fresh
+    ):
+        spec["policy"] = export_policy(f"{where}.policy", policy)
+    if logic is not None and not same(logic, fresh._logic, routine, fresh):
+        spec["logic"] = refer(f"{where}.logic", logic)
+    if routine._concurrency == fresh._concurrency and same(key, usual, routine, fresh):
+        return
+    spec["concurrency"] = routine._concurrency
+    if key is not None:
+        text = key if isinstance(key, str) else refer(f"{where}.concurrency.key", key)
+        spec["concurrency"] = {"n": routine._concurrency, "key": text}
 
 
 def export_policy(where: str, policy: Any) -> Any:
     """Write a policy down."""
-    if policy is None:
-        return None
     if not isinstance(policy, Policy):
         return refer(where, policy)
     if policy.kind == "batch_size":
@@ -169,6 +158,11 @@ def export_policy(where: str, policy: Any) -> Any:
 
 def export_handler(where: str, handler: ErrorHandler) -> dict[str, Any]:
     """Write an error handler down: its strategy, and what is not the default."""
+    if type(handler) is not ErrorHandler:
+        raise ConfigurationError(
+            f"{where} can't be written down: {type(handler).__name__} decides for"
+            " itself, and a spec has only the numbers of an ErrorHandler"
+        )
     default = ErrorHandler()
     spec: dict[str, Any] = {"strategy": str(handler.strategy)}
     for key in HANDLER_KEYS[1:]:
@@ -186,31 +180,33 @@ def refer(where: str, value: Any) -> str:
         raise ConfigurationError(f"{where} can't be written down: {error}") from error
 
 
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two values are equal; False for those that can't tell."""
-    try:
-        return bool(one == other)
-    except Exception:
-        return False
-
-
-def plain(where: str, value: Any, *, functions: bool = True) -> Any:
+def plain(
+    where: str, value: Any, *, functions: bool = True, inside: tuple[int, ...] = ()
+) -> Any:
     """Return a value as plain data.
 
     Args:
         where: Its place, for messages.
         value: The value.
         functions: Whether whoever reads it takes "module:name" for a callable.
+        inside: The ids of what it lies in.
     """
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return str(value) if isinstance(value, ErrorStrategy) else value
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return bare(kind, value)
+    if id(value) in inside:
+        raise ConfigurationError(f"{where} can't be written down: it holds itself")
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise ConfigurationError(
                     f"{where}: the key {key!r} is not a str, so it can't be written"
                 )
-        parts = [(f"{where}.{key}", item) for key, item in value.items()]
+        names = [bare(str, key) for key in value]
+        places = [f"{where}.{name}" for name in names]
+        parts = list(zip(places, value.values(), strict=True))
     elif isinstance(value, (set, frozenset)):
         parts = [(where, item) for item in sorted(value, key=repr)]
     elif isinstance(value, (list, tuple)):
@@ -222,5 +218,13 @@ def plain(where: str, value: Any, *, functions: bool = True) -> Any:
             f"{where} can't be written down: {value!r} is no plain data (str, number,"
             " bool, None, list, dict)"
         )
-    items = [plain(place, item, functions=functions) for place, item in parts]
-    return dict(zip(value, items, strict=True)) if isinstance(value, Mapping) else items
+    inside = (*inside, id(value))
+    items = [
+        plain(place, item, functions=functions, inside=inside) for place, item in parts
+    ]
+    return dict(zip(names, items, strict=True)) if isinstance(value, Mapping) else items
+
+
+def bare(kind: Any, value: Any) -> Any:
+    """Return a member of an enum, or a number of numpy, as the plain value it is."""
+    return {str: str.__str__, int: int.__int__, float: float.__float__}[kind](value)

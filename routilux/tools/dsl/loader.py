@@ -20,14 +20,16 @@ from routilux.flow import Flow
 from routilux.functions import FunctionRoutine
 from routilux.references import is_reference, load_reference, no_imports
 from routilux.routine import Routine
+from routilux.tools.dsl.ports import load_ports, two_names
 from routilux.tools.dsl.spec import (
     FLOW_KEYS,
     HANDLER_KEYS,
     POLICIES,
     ROUTINE_KEYS,
-    SLOT_KEYS,
     check_keys,
     expect,
+    guard,
+    part_of,
 )
 from routilux.tools.factory.cloning import make_routine
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from routilux.tools.factory.factory import ObjectFactory
 
 __all__ = ["load_flow_from_spec", "parse_spec"]
+
+CONFIG_KEY = "a name (YAML reads on, off, yes and no as true and false: quote them)"
 
 
 def load_flow_from_spec(
@@ -108,11 +112,11 @@ class Loader:
         expect("connections", connections, list, "a list")
         for number, part in enumerate(connections):
             where = f"connections[{number}]"
-            guard(where, flow.connect, *self.ends(where, part))
+            guard(where, flow.connect, *self.ends(where, part, flow))
         if spec.get("error_handler") is not None:
             flow.set_error_handler(self.handler("error_handler", spec["error_handler"]))
         if spec.get("dead_letter") is not None:
-            names = two_names("dead_letter", spec["dead_letter"], "routine.slot")
+            names = two_names("dead_letter", spec["dead_letter"], flow, "slot")
             guard("dead_letter", flow.set_dead_letter, *names)
         return flow
 
@@ -122,14 +126,16 @@ class Loader:
             part = {"class": part}
         part = check_keys(where, part, ROUTINE_KEYS)
         made = self.instance(where, part.get("class"))
-        self.ports(where, made, part)
+        load_ports(where, made, part)
         config = part_of(part, "config", {})
         expect(f"{where}.config", config, Mapping, "a mapping")
+        for key in config:
+            expect(f"each key in {where}.config", key, str, CONFIG_KEY)
         if config:
             guard(f"{where}.config", made.set_config, **config)
         if part.get("policy") is not None:
             policy = self.policy(f"{where}.policy", part["policy"])
-            made.set_activation_policy(policy)
+            guard(f"{where}.policy", made.set_activation_policy, policy)
         if part.get("logic") is not None:
             logic = self.found(f"{where}.logic", part["logic"])
             guard(f"{where}.logic", made.set_logic, logic)
@@ -164,25 +170,6 @@ class Loader:
         routine: Routine = made
         return routine
 
-    def ports(self, where: str, made: Routine, part: Mapping[str, Any]) -> None:
-        """Declare the slots and events that a spec adds to those of the class."""
-        slots = part_of(part, "slots", {})
-        if isinstance(slots, list):
-            slots = dict.fromkeys(slots)
-        for name, options in check_names(f"{where}.slots", slots).items():
-            at = f"{where}.slots.{name}"
-            given = check_keys(at, options or {}, SLOT_KEYS)
-            if name in made.slots and set(given) == {"max_queue_length"}:
-                guard(at, made.slots[name].resize, **given)
-            else:
-                guard(at, made.add_slot, name, **given)
-        events = part_of(part, "events", {})
-        if isinstance(events, list):
-            events = dict.fromkeys(events)
-        for name, params in check_names(f"{where}.events", events).items():
-            at = f"{where}.events.{name}"
-            guard(at, made.add_event, name, expect(at, params or [], list, "a list"))
-
     def policy(self, where: str, part: Any) -> Any:
         """Make a policy."""
         if isinstance(part, str) and is_reference(part):
@@ -192,7 +179,7 @@ class Loader:
         expect(where, part, Mapping, "the name of a policy, or a mapping")
         options = dict(part)
         name = options.pop("type", None)
-        if name not in POLICIES:
+        if not isinstance(name, str) or name not in POLICIES:
             hint = name_hint(str(name), POLICIES, "policies")
             raise ConfigurationError(f"{where}: there is no policy {name!r}. {hint}")
         factory, allowed = POLICIES[name]
@@ -230,15 +217,15 @@ class Loader:
         made: ErrorHandler = guard(where, ErrorHandler, **given)
         return made
 
-    def ends(self, where: str, part: Any) -> tuple[str, str, str, str]:
+    def ends(self, where: str, part: Any, flow: Flow) -> tuple[str, str, str, str]:
         """Return the four names of a connection."""
         if isinstance(part, str) and "->" in part:
             source, _, target = part.partition("->")
             part = {"from": source.strip(), "to": target.strip()}
         part = check_keys(where, part, ("from", "to"))
         names: list[str] = []
-        for key, wanted in (("from", "routine.event"), ("to", "routine.slot")):
-            names += two_names(f"{where}.{key}", part.get(key), wanted)
+        for key, port in (("from", "event"), ("to", "slot")):
+            names += two_names(f"{where}.{key}", part.get(key), flow, port)
         return names[0], names[1], names[2], names[3]
 
     def found(self, where: str, reference: Any) -> Any:
@@ -248,34 +235,3 @@ class Loader:
                 f'{where} must be "module:name", not {reference!r}'
             )
         return guard(where, load_reference, reference)
-
-
-def two_names(where: str, text: Any, wanted: str) -> tuple[str, str]:
-    """Return the two names that a dot joins, or raise with their place."""
-    left, dot, right = str(text).rpartition(".")
-    if not isinstance(text, str) or not dot or not left or not right:
-        raise ConfigurationError(f"{where} must be {wanted!r}, not {text!r}")
-    return left, right
-
-
-def part_of(spec: Mapping[str, Any], key: str, default: Any) -> Any:
-    """Return a part of a spec; None means left out."""
-    value = spec.get(key)
-    return default if value is None else value
-
-
-def guard(where: str, call: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call something, and add the place to what it complains about."""
-    try:
-        return call(*args, **kwargs)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{where}: {error}") from error
-
-
-def check_names(where: str, value: Any) -> Mapping[str, Any]:
-    """Return a mapping of names, or raise with its place."""
-    expect(where, value, Mapping, "a list of names, or a mapping")
-    for name in value:
-        expect(f"each name in {where}", name, str, "a name")
-    result: Mapping[str, Any] = value
-    return result

@@ -36,10 +36,13 @@ __all__ = [
     "ROUTINE_KEYS",
     "SLOT_KEYS",
     "check_keys",
+    "check_names",
     "dump_yaml",
     "expect",
+    "guard",
     "parse_json",
     "parse_yaml",
+    "part_of",
 ]
 
 FLOW_KEYS = (
@@ -50,7 +53,10 @@ ROUTINE_KEYS = (
     *("class", "config", "error_handler", "policy", "logic", "slots", "events"),
     *("concurrency", "timeout"),
 )
-SLOT_KEYS = ("max_queue_length", "watermark", "overflow")
+SLOT_KEYS = (
+    *("max_queue_length", "watermark", "overflow"),
+    *("timestamps", "dtype", "shape"),
+)
 HANDLER_KEYS = (
     *("strategy", "max_retries", "retry_delay", "retry_backoff", "is_critical"),
     *("retryable_exceptions", "retry_jitter", "max_delay"),
@@ -81,6 +87,29 @@ def check_keys(where: str, value: Any, allowed: Iterable[str]) -> Mapping[str, A
         if key not in allowed:
             hint = name_hint(str(key), allowed, "keys")
             raise ConfigurationError(f"{where} has no key {key!r}. {hint}")
+    result: Mapping[str, Any] = value
+    return result
+
+
+def part_of(spec: Mapping[str, Any], key: str, default: Any) -> Any:
+    """Return a part of a spec; None means left out."""
+    value = spec.get(key)
+    return default if value is None else value
+
+
+def guard(where: str, call: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call something, and add the place to what it complains about."""
+    try:
+        return call(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+
+
+def check_names(where: str, value: Any) -> Mapping[str, Any]:
+    """Return a mapping of names, or raise with its place."""
+    expect(where, value, Mapping, "a list of names, or a mapping")
+    for name in value:
+        expect(f"each name in {where}", name, str, "a name")
     result: Mapping[str, Any] = value
     return result
 

@@ -10,11 +10,14 @@ import copy
 from typing import Any, TypeVar
 
 from routilux.flow import Flow
-from routilux.routine import Routine
+from routilux.routine import Routine, Slot
+from routilux.tools.factory.rebinding import Rebinding
 
-__all__ = ["clone_flow", "clone_routine", "make_routine", "renew"]
+__all__ = ["clone_flow", "clone_routine", "is_same", "make_routine", "renew"]
 
 R = TypeVar("R", bound=Routine)
+
+SLOT = ("watermark", "overflow", "timestamps", "dtype", "shape")
 
 
 def make_routine(cls: type[R]) -> R:
@@ -58,38 +61,54 @@ def clone_routine(routine: R) -> R:
         raise TypeError(f"routine must be a Routine, not {type(routine).__name__}")
     made = renew(routine)
     config = copy.deepcopy(routine.config())
-    if config != made.config():
+    if not is_same(config, made.config()):
         made.set_config(**config)
     for slot in routine.slots.values():
-        if slot.name in made.slots:
-            made.slots[slot.name].resize(slot.max_queue_length)
-        else:
-            made.add_slot(
-                slot.name, slot.max_queue_length, slot.watermark, overflow=slot.overflow
-            )
+        clone_slot(slot, made)
     for event in routine.events.values():
         if event.name not in made.events:
             made.add_event(event.name, list(event.output_params))
-    policy = routine._given_policy()
-    if policy is not None:
-        made.set_activation_policy(policy)
-    if routine._logic is not None and routine._logic is not made._logic:
-        made.set_logic(rebound(routine._logic, routine, made))
-    if routine._given_handler() is not None:
+    clone_callables(routine, made)
+    if routine._given_handler() is not made._given_handler():
         made.set_error_handler(routine._given_handler())
-    overlap = (routine._concurrency, routine._concurrency_key)
-    if overlap != (made._concurrency, made._concurrency_key):
-        made.set_concurrency(overlap[0], key=overlap[1])
     if routine._timeout != made._timeout:
         made.set_timeout(routine._timeout)
     return made
 
 
-def rebound(logic: Any, old: Routine, new: Routine) -> Any:
-    """Return the same method of the clone, if a logic is a method of the original."""
-    if getattr(logic, "__self__", None) is old:
-        return getattr(new, logic.__name__)
-    return logic
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal; False for those that can't tell."""
+    try:
+        return bool(one == other)
+    except Exception:
+        return False
+
+
+def clone_slot(slot: Slot, made: Routine) -> None:
+    """Give a clone the slot of its original."""
+    options = {key: getattr(slot, key) for key in SLOT}
+    known = made.slots.get(slot.name)
+    if known is None or options != {key: getattr(known, key) for key in SLOT}:
+        # One that setup() made may have been declared otherwise in the original.
+        length = slot.max_queue_length
+        made._slots[slot.name] = Slot(slot.name, made, length, **options)
+    else:
+        known.resize(slot.max_queue_length)
+
+
+def clone_callables(routine: Routine, made: Routine) -> None:
+    """Give a clone policy, logic and concurrency of its original."""
+    rebinding = Rebinding(routine, made)
+    policy = routine._given_policy()
+    if policy is not None:
+        made.set_activation_policy(rebinding.choose(policy, made._activation_policy))
+    if routine._logic is not None and routine._logic is not made._logic:
+        made.set_logic(rebinding.choose(routine._logic, made._logic))
+    key = routine._concurrency_key
+    if callable(key):
+        key = rebinding.choose(key, made._concurrency_key)
+    if (routine._concurrency, key) != (made._concurrency, made._concurrency_key):
+        made.set_concurrency(routine._concurrency, key=key)
 
 
 def clone_flow(flow: Flow, flow_id: str | None = None) -> Flow:
