@@ -207,7 +207,9 @@ class Machine:
 
     def end(self, *, wait: bool, timeout: float | None, cancel_pending: bool) -> None:
         """Shut down; see `Runtime.shutdown`."""
-        closes_here = self._closing == threading.get_ident() and not self._closed.is_set()
+        closes_here = (
+            self._closing == threading.get_ident() and not self._closed.is_set()
+        )
         if self.core.forked or closes_here:  # a hook or __del__ of the end asks for it
             return
         self.core.drain()

@@ -27,6 +27,7 @@ from routilux._core import (
 from routilux.arguments import check_seconds
 from routilux.error_handler import ErrorHandler
 from routilux.limits import check_key
+from routilux.origin import is_constructing
 from routilux.routine_context import RoutineContext
 from routilux.serialization.serializable import Serializable
 from routilux.worker import WorkerState
@@ -99,6 +100,7 @@ class Routine(RoutineContext, Serializable):
         self._error_handler: ErrorHandler | None = None
         self._concurrency: int | None = 1
         self._concurrency_key: Key | None = None
+        self._constructed: dict[str, bool] = {}  # what the constructor set by itself
         self._timeout: float | None = None
         self._factory_name: str | None = None  # that it was made by
         self._frozen_by: list[str] = []
@@ -216,6 +218,7 @@ class Routine(RoutineContext, Serializable):
         if not callable(logic):
             raise TypeError(f"logic of {self!r} must be callable, not {logic!r}")
         self._logic = logic
+        self._constructed["logic"] = is_constructing(self)
         self._logic_style = logic_style(logic)
         return self
 
@@ -241,6 +244,7 @@ class Routine(RoutineContext, Serializable):
                 f"activation policy of {self!r} must be callable, not {policy!r}"
             )
         self._activation_policy = policy
+        self._constructed["policy"] = is_constructing(self)
         return self
 
     def set_error_handler(self, handler: ErrorHandler | None) -> Self:
@@ -296,6 +300,7 @@ class Routine(RoutineContext, Serializable):
             check_key(self, key)
         self._concurrency = n
         self._concurrency_key = key
+        self._constructed["key"] = is_constructing(self)
         return self
 
     def set_timeout(self, seconds: float | None) -> Self:

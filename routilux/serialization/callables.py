@@ -32,7 +32,12 @@ FACTORIES: dict[str, Callable[..., Any]] = {
 
 
 def callable_to(
-    value: Any, routine: Routine, fresh: Any, twin: Routine, where: str
+    value: Any,
+    routine: Routine,
+    fresh: Any,
+    twin: Routine,
+    where: str,
+    constructed: bool = False,
 ) -> dict[str, Any] | None:
     """Return a logic or policy as plain values.
 
@@ -42,6 +47,8 @@ def callable_to(
         fresh: What the routine's constructor puts in its place.
         twin: The routine that the constructor made, which has `fresh`.
         where: What it is, for messages.
+        constructed: The routine's own constructor set `value`, so that another call of
+            it sets it again, whatever it has counted meanwhile.
 
     Raises:
         SerializationError: It has no name that leads to it.
@@ -64,7 +71,7 @@ def callable_to(
         module, _, name = name_of(value).partition(":")
         return _told("function", module, name)
     except ValueError as error:
-        if same(value, fresh, routine, twin):
+        if (constructed and is_like(value, fresh)) or same(value, fresh, routine, twin):
             return _told(
                 "constructor", type(routine).__module__, type(routine).__qualname__
             )
@@ -78,6 +85,12 @@ def callable_to(
 
 def _told(kind: str, module: str, name: str) -> dict[str, Any]:
     return {"_type": "callable", "callable_type": kind, "module": module, "name": name}
+
+
+def is_like(value: Any, fresh: Any) -> bool:
+    """Whether two callables are of one piece of code, or of one class."""
+    codes = getattr(value, "__code__", None), getattr(fresh, "__code__", None)
+    return type(value) is type(fresh) and codes[0] is codes[1]
 
 
 def same(value: Any, fresh: Any, routine: Any, twin: Any) -> bool:

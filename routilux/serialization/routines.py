@@ -87,9 +87,15 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             fresh._activation_policy,
             fresh,
             f"the activation policy of {where}",
+            routine._constructed.get("policy", False),
         ),
         "_logic": callable_to(
-            routine._logic, routine, fresh._logic, fresh, f"the logic of {where}"
+            routine._logic,
+            routine,
+            fresh._logic,
+            fresh,
+            f"the logic of {where}",
+            routine._constructed.get("logic", False),
         ),
         "concurrency": encode(routine._concurrency, f"the concurrency of {where}"),
         "timeout": routine._timeout,
@@ -105,7 +111,8 @@ def _key_to(routine: Routine, fresh: Routine, where: str) -> Any:
     key = routine._concurrency_key
     if isinstance(key, str):
         return key
-    return callable_to(key, routine, fresh._concurrency_key, fresh, where)
+    constructed = routine._constructed.get("key", False)
+    return callable_to(key, routine, fresh._concurrency_key, fresh, where, constructed)
 
 
 def _slot_to(slot: Slot) -> dict[str, Any]:

@@ -193,3 +193,28 @@ def test_logic_that_holds_parts_of_another_routine_is_an_error():
     routine.set_logic(Whole()._logic)
     with pytest.raises(SerializationError, match=ALONE):
         routine.serialize()
+
+
+class Counting(Routine):
+    """What its constructor makes counts in variables and attributes of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_slot("input")
+        self.policy, seen = Patient(1), []
+        self.set_activation_policy(self.policy)
+
+        def process(slot_data, policy_message, worker_state):
+            seen.append(slot_data)
+            return len(seen)
+
+        self.set_logic(process)
+
+
+def test_what_the_constructor_made_may_have_counted_and_begins_anew():
+    routine = Counting()
+    routine.policy.seconds = 17
+    assert [routine._logic({}, {}, None) for _ in range(3)] == [1, 2, 3]
+    back = again(routine)
+    assert back._logic({}, {}, None) == 1
+    assert back._activation_policy.seconds == 1
