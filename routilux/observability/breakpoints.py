@@ -214,7 +214,7 @@ class Breakpoints(ExecutionHooksInterface):
         if not self._take(held, "dropped"):
             return False
         try:
-            if not view.discard(held.item) and not held.job.done():
+            if not view.discard(held.item, held.job) and not held.job.done():
                 raise RuntimeError(
                     f"the item has not entered slot {held.slot_name!r} of routine"
                     f" {held.routine_id!r} yet, it waits for room: resume() it instead"
