@@ -48,7 +48,6 @@ class Order:
 
     runtime: Runtime
     flow: Flow
-    flow_id: str
     routine_id: str
     slot: str
     worker_id: str | None
@@ -99,7 +98,7 @@ def make_order(
     found = runtime._find_flow(flow)
     routine_id, slot = find_entry(found, routine_id, slot)
     workers = runtime.core.all_workers()
-    if worker_id is None and all(w.flow_id != found.flow_id for w in workers):
+    if worker_id is None and all(w.flow is not found for w in workers):
         runtime.exec(found)
     try:
         total = len(items)  # type: ignore[arg-type]
@@ -108,7 +107,6 @@ def make_order(
     return Order(
         runtime=runtime,
         flow=found,
-        flow_id=found.flow_id,
         routine_id=routine_id,
         slot=slot,
         worker_id=worker_id,
@@ -220,7 +218,7 @@ class Feed:
             if chunk:
                 window.extend(
                     order.runtime.post_many(
-                        order.flow_id,
+                        order.flow,
                         order.routine_id,
                         order.slot,
                         chunk,
@@ -322,7 +320,7 @@ async def feed_async(
     await places.acquire()
     async for item in source:
         _, job = await order.runtime.post_async(
-            order.flow_id, order.routine_id, order.slot, item, order.worker_id
+            order.flow, order.routine_id, order.slot, item, order.worker_id
         )
         window.append(job)
         news.set()
