@@ -242,6 +242,17 @@ def test_a_worker_that_was_paused_by_hand_stays_paused() -> None:
         assert job.wait(10.0)
 
 
+def test_letting_go_does_not_undo_a_later_pause_by_hand() -> None:
+    with Runtime(1, engine="inline") as runtime:
+        worker = runtime.exec(flow_of("again", keep=Keeper()))
+        with runtime.add_breakpoint("keep"):
+            job = runtime.post("again", "keep", "input", 1).job
+            assert worker.resume()
+            worker.pause("lunch")
+        assert worker.status == "paused"
+        assert worker.resume() and job.wait(10.0)
+
+
 def test_hooks_of_the_user_stay_in_force_beside_it() -> None:
     starts: list[str] = []
     vetoed = threading.Event()
