@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from routilux._core import Control, JobContext, JobError, Slot, core_of
+from routilux._core.control import FORKED
 from routilux.arguments import check_type
 from routilux.errors import ConfigurationError, name_hint
 from routilux.monitoring.breakpoint_condition import check_condition
@@ -309,7 +310,8 @@ def add_breakpoint(
     """Put a breakpoint in force; see `Runtime.add_breakpoint`."""
     core = runtime.core
     if not core.is_open:
-        raise RuntimeError("Runtime is shut down: there is nothing to stop any more")
+        closed = "Runtime is shut down: there is nothing to stop any more"
+        raise RuntimeError(FORKED if core.forked else closed)
     for name, value in (
         ("routine_id", routine_id),
         ("slot_name", slot_name),
