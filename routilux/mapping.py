@@ -154,6 +154,14 @@ def find_entry(flow: Flow, routine_id: str | None, slot: str | None) -> tuple[st
     )
 
 
+def iterator_of(items: Iterable[Any]) -> Iterator[Any]:
+    """Return an iterator of items, or raise."""
+    # A type that is iterable may still raise, and that is its own error.
+    if not isinstance(items, Iterable) and not hasattr(type(items), "__getitem__"):
+        raise TypeError(f"items must be iterable, not {items!r}")
+    return iter(items)
+
+
 # --- on a thread
 
 
@@ -162,7 +170,7 @@ def map_items(
 ) -> Generator[Any, None, None]:
     """Check the arguments and begin; see `Runtime.map`."""
     runtime.core.check_outside("map()")
-    source = iter(items)
+    source = iterator_of(items)
     return results(make_order(runtime, flow, items, **options), source)
 
 
@@ -261,7 +269,7 @@ def map_async(
     **options: Any,
 ) -> AsyncGenerator[Any, None]:
     """Check the arguments and begin; see `Runtime.map_async`."""
-    source = items if isinstance(items, AsyncIterable) else iterate(iter(items))
+    source = items if isinstance(items, AsyncIterable) else iterate(iterator_of(items))
     return results_async(make_order(runtime, flow, items, **options), source)
 
 

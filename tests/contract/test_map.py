@@ -293,7 +293,7 @@ def test_wrong_argument_is_named(runtime, wrong, error, text):
 
 
 def test_items_that_are_no_iterable_are_refused_at_once(runtime):
-    with pytest.raises(TypeError, match="not iterable"):
+    with pytest.raises(TypeError, match="items must be iterable, not 3"):
         runtime.map(pipeline(inc), 3)
 
 
