@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from routilux._core import JobContext
-from routilux.arguments import check_seconds, check_type
+from routilux.arguments import check_seconds, check_type, iterate
 from routilux.errors import JobCancelledError, JobFailedError
 from routilux.flow import Flow
 
@@ -154,14 +154,6 @@ def find_entry(flow: Flow, routine_id: str | None, slot: str | None) -> tuple[st
     )
 
 
-def iterator_of(items: Iterable[Any]) -> Iterator[Any]:
-    """Return an iterator of items, or raise."""
-    # A type that is iterable may still raise, and that is its own error.
-    if not isinstance(items, Iterable) and not hasattr(type(items), "__getitem__"):
-        raise TypeError(f"items must be iterable, not {items!r}")
-    return iter(items)
-
-
 # --- on a thread
 
 
@@ -170,7 +162,7 @@ def map_items(
 ) -> Generator[Any, None, None]:
     """Check the arguments and begin; see `Runtime.map`."""
     runtime.core.check_outside("map()")
-    source = iterator_of(items)
+    source = iterate("items", items)
     return results(make_order(runtime, flow, items, **options), source)
 
 
@@ -269,11 +261,14 @@ def map_async(
     **options: Any,
 ) -> AsyncGenerator[Any, None]:
     """Check the arguments and begin; see `Runtime.map_async`."""
-    source = items if isinstance(items, AsyncIterable) else iterate(iterator_of(items))
+    if isinstance(items, AsyncIterable):
+        source = items
+    else:
+        source = turn_async(iterate("items", items))
     return results_async(make_order(runtime, flow, items, **options), source)
 
 
-async def iterate(items: Iterator[Any]) -> AsyncGenerator[Any, None]:
+async def turn_async(items: Iterator[Any]) -> AsyncGenerator[Any, None]:
     """Give an iterator the form of an asynchronous one."""
     for item in items:
         yield item
