@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-__all__ = ["check_length", "check_path", "check_seconds", "check_type"]
+__all__ = ["check_length", "check_path", "check_seconds", "check_type", "iterate"]
 
 LONGEST = 1e9  # seconds, about thirty years
 
@@ -26,6 +27,20 @@ def check_type(parameter: str, value: object, cls: type[Any]) -> None:
     if not isinstance(value, cls):
         article = "an" if cls.__name__[0] in "AEIO" else "a"
         raise TypeError(f"{parameter} must be {article} {cls.__name__}, not {value!r}")
+
+
+def iterate(parameter: str, values: Iterable[Any]) -> Iterator[Any]:
+    """Return an iterator of values, or raise.
+
+    Raises:
+        TypeError: They are not iterable.
+    """
+    try:
+        return iter(values)
+    except TypeError:
+        if hasattr(type(values), "__iter__"):
+            raise  # what an iterable raises when it begins is an error of its own
+        raise TypeError(f"{parameter} must be iterable, not {values!r}") from None
 
 
 def check_length(

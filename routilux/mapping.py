@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from routilux._core import JobContext
-from routilux.arguments import check_seconds, check_type
+from routilux.arguments import check_seconds, check_type, iterate
 from routilux.errors import JobCancelledError, JobFailedError
 from routilux.flow import Flow
 
@@ -48,7 +48,6 @@ class Order:
 
     runtime: Runtime
     flow: Flow
-    flow_id: str
     routine_id: str
     slot: str
     worker_id: str | None
@@ -99,7 +98,7 @@ def make_order(
     found = runtime._find_flow(flow)
     routine_id, slot = find_entry(found, routine_id, slot)
     workers = runtime.core.all_workers()
-    if worker_id is None and all(w.flow_id != found.flow_id for w in workers):
+    if worker_id is None and all(w.flow is not found for w in workers):
         runtime.exec(found)
     try:
         total = len(items)  # type: ignore[arg-type]
@@ -108,7 +107,6 @@ def make_order(
     return Order(
         runtime=runtime,
         flow=found,
-        flow_id=found.flow_id,
         routine_id=routine_id,
         slot=slot,
         worker_id=worker_id,
@@ -164,7 +162,7 @@ def map_items(
 ) -> Generator[Any, None, None]:
     """Check the arguments and begin; see `Runtime.map`."""
     runtime.core.check_outside("map()")
-    source = iter(items)
+    source = iterate("items", items)
     return results(make_order(runtime, flow, items, **options), source)
 
 
@@ -220,7 +218,7 @@ class Feed:
             if chunk:
                 window.extend(
                     order.runtime.post_many(
-                        order.flow_id,
+                        order.flow,
                         order.routine_id,
                         order.slot,
                         chunk,
@@ -263,11 +261,14 @@ def map_async(
     **options: Any,
 ) -> AsyncGenerator[Any, None]:
     """Check the arguments and begin; see `Runtime.map_async`."""
-    source = items if isinstance(items, AsyncIterable) else iterate(iter(items))
+    if isinstance(items, AsyncIterable):
+        source = items
+    else:
+        source = turn_async(iterate("items", items))
     return results_async(make_order(runtime, flow, items, **options), source)
 
 
-async def iterate(items: Iterator[Any]) -> AsyncGenerator[Any, None]:
+async def turn_async(items: Iterator[Any]) -> AsyncGenerator[Any, None]:
     """Give an iterator the form of an asynchronous one."""
     for item in items:
         yield item
@@ -322,7 +323,7 @@ async def feed_async(
     await places.acquire()
     async for item in source:
         _, job = await order.runtime.post_async(
-            order.flow_id, order.routine_id, order.slot, item, order.worker_id
+            order.flow, order.routine_id, order.slot, item, order.worker_id
         )
         window.append(job)
         news.set()

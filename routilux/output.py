@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 from routilux._core import get_current_job_id
+from routilux.arguments import iterate
 
 __all__ = [
     "RoutedStdout",
@@ -125,7 +126,7 @@ class RoutedStdout:
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write several texts."""
-        for line in lines:
+        for line in iterate("lines", lines):
             self.write(line)
 
     def flush(self) -> None:

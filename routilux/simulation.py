@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from routilux._core import FAULTS, FaultDriver, SimControl, SimDriver, audit_core
+from routilux.arguments import iterate
 from routilux.errors import SimulationError
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def check_faults(faults: bool | Iterable[str]) -> tuple[str, ...]:
     """Return the names of faults that may happen, or say what is wrong with them."""
     if isinstance(faults, bool):
         return FAULTS if faults else ()
-    names = (faults,) if isinstance(faults, str) else tuple(faults)
+    names = (faults,) if isinstance(faults, str) else tuple(iterate("faults", faults))
     for name in names:
         if name not in FAULTS:
             raise ValueError(

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Supervision"]
 
-LONG_WAIT = 300.0
+
+def find_status(status: object) -> JobStatus:
+    """Return the status that a text stands for, or raise."""
+    for known in JobStatus:
+        if isinstance(status, str) and known == status:
+            return known
+    names = ", ".join(repr(str(known)) for known in JobStatus)
+    raise ValueError(f"status must be one of {names}, not {status!r}")
 
 
 class Supervision(BulkCore):
@@ -59,7 +66,7 @@ class Supervision(BulkCore):
         """
         jobs = self.core.live_jobs()
         if status is not None:
-            wanted = JobStatus(status)
+            wanted = find_status(status)
             jobs = [*self.core.ended_jobs(), *jobs]
             jobs = [job for job in dict.fromkeys(jobs) if job.status == wanted]
         return [
@@ -138,10 +145,15 @@ class Supervision(BulkCore):
             True when all are idle; False at the timeout.
 
         Raises:
+            TypeError: A time is no number.
             ValueError: A time is not more than 0.
         """
         for name, value in (("timeout", timeout), ("check_interval", check_interval)):
-            if value is not None and not value > 0:
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+            if not value > 0:
                 raise ValueError(f"{name} must be more than 0, not {value!r}")
         return self.core.wait_all(timeout)
 

@@ -38,7 +38,7 @@ class WorkerRegistry:
         self._entered: weakref.WeakValueDictionary[str, WorkerState] = (
             weakref.WeakValueDictionary()
         )
-        self._ended: set[str] = set()
+        self._ended: weakref.WeakSet[WorkerState] = weakref.WeakSet()
         self._lock = threading.RLock()
 
     @classmethod
@@ -55,10 +55,10 @@ class WorkerRegistry:
             raise TypeError(f"Expected a WorkerState, not {worker_state!r}")
         with self._lock:
             self._entered[worker_state.worker_id] = worker_state
-            self._ended.discard(worker_state.worker_id)
+            self._ended.discard(worker_state)
 
     def get(self, worker_id: str) -> WorkerState | None:
-        """Return the worker with an id, or None."""
+        """Return the worker with an id, one that runs if there is one; or None."""
         found = [w for w in self.list_all() if w.worker_id == worker_id]
         return found[-1] if found else None
 
@@ -72,14 +72,16 @@ class WorkerRegistry:
         with self._lock:
             entered = list(self._entered.values())
             ended = set(self._ended)
-        both = dict.fromkeys([*running, *entered])
-        return [worker for worker in both if worker.worker_id not in ended]
+        # Running ones last: of several with one id, `get` answers the last.
+        both = dict.fromkeys([*entered, *running])
+        return [worker for worker in both if worker not in ended]
 
     def mark_completed(self, worker_id: str) -> None:
-        """Answer for a worker no more."""
+        """Answer for a worker no more; for a later one with its id it does."""
+        found = [w for w in self.list_all() if w.worker_id == worker_id]
         with self._lock:
             self._entered.pop(worker_id, None)
-            self._ended.add(worker_id)
+            self._ended.update(found)
 
     def clear(self) -> None:
         """Forget what was entered and marked; running workers are still found."""

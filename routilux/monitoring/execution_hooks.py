@@ -8,13 +8,14 @@ events over; a breakpoint pauses a worker without waiting for it.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from routilux.monitoring.debug_session import CallFrame
 from routilux.monitoring.event_manager import get_event_manager
+from routilux.monitoring.holds import hold, let_go, worker_of
 from routilux.monitoring.hooks import ExecutionHooksInterface, get_execution_hooks
 from routilux.monitoring.registry import MonitoringRegistry
-from routilux.workers import get_worker_registry
 
 if TYPE_CHECKING:
     from routilux._core import Event, JobContext, JobError, Slot
@@ -71,8 +72,10 @@ class MonitoringExecutionHooks(ExecutionHooksInterface):
         if collector is not None:
             collector.record_flow_end(job.flow_id, job.job_id, status)
         store = self.registry.debug_session_store
-        if store is not None:
+        session = None if store is None else store.get(job.job_id)
+        if store is not None and session is not None:
             store.remove(job.job_id)
+            session.resume()  # nobody else would let its worker go
         text = None if error is None else str(error)
         self._tell(job.job_id, f"job_{status}", error=text)
 
@@ -163,15 +166,17 @@ class MonitoringExecutionHooks(ExecutionHooksInterface):
         stepped = session is not None and session.stops_at(routine_id)
         if hit is None and not stepped:
             return
-        worker = get_worker_registry().get(job.worker_id)
+        worker = worker_of(job)
         if worker is None:
             return
         session = store.get_or_create(job.job_id)
         variables = data if isinstance(data, dict) else {"data": data}
         reason = "step" if hit is None else f"breakpoint {hit.breakpoint_id}"
         frame = CallFrame(routine_id, slot_name, variables)
-        session.pause(frame, reason, worker.resume)
-        worker.pause(f"{reason} at {routine_id}.{slot_name}", wait=False)
+        hold(worker, session, f"{reason} at {routine_id}.{slot_name}")
+        session.pause(frame, reason, partial(let_go, worker, session))
+        if job.done():  # its end may have come before it stood
+            session.resume()
         facts = {"routine_id": routine_id, "slot_name": slot_name, "reason": reason}
         self._tell(job.job_id, "breakpoint_hit", **facts)
 

@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from routilux._core import Control, JobContext, JobError, Slot, core_of
+from routilux._core.control import FORKED
 from routilux.arguments import check_type
 from routilux.errors import ConfigurationError, name_hint
 from routilux.monitoring.breakpoint_condition import check_condition
 from routilux.monitoring.debug_session import Breakpoint, BreakpointManager
+from routilux.monitoring.holds import hold, let_go, worker_of
 from routilux.monitoring.hooks import (
     ExecutionHooksInterface,
     add_observer,
@@ -165,7 +167,6 @@ class Breakpoints(ExecutionHooksInterface):
         self._core = core
         self._manager = BreakpointManager()
         self._held: list[HeldItem] = []
-        self._paused: set[WorkerState] = set()
         self._changed = threading.Condition()
 
     def add(self, breakpoint: Breakpoint) -> Stop:
@@ -204,7 +205,7 @@ class Breakpoints(ExecutionHooksInterface):
         """Hold an item no longer; its worker goes on if it was the last one."""
         if not self._take(held, state):
             return False
-        self._go_on(held.worker)
+        self._go_on(held)
         return True
 
     def drop(self, held: HeldItem) -> bool:
@@ -214,7 +215,7 @@ class Breakpoints(ExecutionHooksInterface):
         if not self._take(held, "dropped"):
             return False
         try:
-            if not view.discard(held.item) and not held.job.done():
+            if not view.discard(held.item, held.job) and not held.job.done():
                 raise RuntimeError(
                     f"the item has not entered slot {held.slot_name!r} of routine"
                     f" {held.routine_id!r} yet, it waits for room: resume() it instead"
@@ -224,7 +225,7 @@ class Breakpoints(ExecutionHooksInterface):
                 held.state = "held"
                 self._held.insert(0, held)
             raise
-        self._go_on(held.worker)
+        self._go_on(held)
         return True
 
     def _take(self, held: HeldItem, state: State) -> bool:
@@ -235,16 +236,8 @@ class Breakpoints(ExecutionHooksInterface):
             held.state = state
             return True
 
-    def _go_on(self, worker: WorkerState) -> None:
-        # Once nothing of it is held; one that the user paused stays so.
-        with self._changed:
-            last = worker in self._paused and all(
-                held.worker is not worker for held in self._held
-            )
-            if last:
-                self._paused.discard(worker)
-        if last:
-            worker.resume()
+    def _go_on(self, held: HeldItem) -> None:
+        let_go(held.worker, held)
         self._leave_if_idle()
 
     def on_slot_before_enqueue(
@@ -262,7 +255,7 @@ class Breakpoints(ExecutionHooksInterface):
         hit = self._manager.check_slot_breakpoint(
             job.job_id, routine_id, slot.name, data
         )
-        worker = None if hit is None else self._worker_of(job)
+        worker = None if hit is None else worker_of(job)
         if hit is None or worker is None:
             return True, None
         held = HeldItem(
@@ -275,19 +268,12 @@ class Breakpoints(ExecutionHooksInterface):
             time.time(),
             _desk=self,
         )
-        ours = self._core.pause(worker)
+        hold(worker, held, f"{hit.breakpoint_id} at {routine_id}.{slot.name}")
         with self._changed:
-            if ours:
-                self._paused.add(worker)
-                worker.pause_points.append(
-                    {
-                        "timestamp": worker.now().isoformat(),
-                        "reason": f"{hit.breakpoint_id} at {routine_id}.{slot.name}",
-                        "checkpoint": None,
-                    }
-                )
             self._held.append(held)
             self._changed.notify_all()
+        if job.done():  # its end may have come before it was noted as held
+            self.let_go(held, "gone")
         return True, None
 
     def on_job_end(
@@ -301,12 +287,6 @@ class Breakpoints(ExecutionHooksInterface):
         for held in self.held():
             if held.job is job:
                 self.let_go(held, "gone")
-
-    def _worker_of(self, job: JobContext) -> WorkerState | None:
-        for worker in self._core.all_workers():
-            if worker.worker_id == job.worker_id:
-                return worker
-        return None
 
     def _leave_if_idle(self) -> None:
         with self._changed:
@@ -330,7 +310,8 @@ def add_breakpoint(
     """Put a breakpoint in force; see `Runtime.add_breakpoint`."""
     core = runtime.core
     if not core.is_open:
-        raise RuntimeError("Runtime is shut down: there is nothing to stop any more")
+        closed = "Runtime is shut down: there is nothing to stop any more"
+        raise RuntimeError(FORKED if core.forked else closed)
     for name, value in (
         ("routine_id", routine_id),
         ("slot_name", slot_name),

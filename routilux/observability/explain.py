@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from routilux._core import Control, JobContext, JobStatus, survey
+from routilux._core.control import FORKED
 from routilux.observability.breakpoints import held_items
 from routilux.worker import WorkerState
 
@@ -32,6 +33,8 @@ def explain(runtime: Runtime, job_id: object = None) -> str:
     found = getattr(job_id, "job_id", job_id)
     if not isinstance(found, str):
         raise TypeError(f"job_id must be a str or a job, not {job_id!r}")
+    if runtime.core.forked:
+        return FORKED
     job = runtime.get_job(found)
     if job is None:
         return (
@@ -55,6 +58,8 @@ def explain(runtime: Runtime, job_id: object = None) -> str:
 def explain_all(runtime: Runtime) -> str:
     """Say it for every job of a runtime, worker by worker."""
     core = runtime.core
+    if core.forked:  # what it knows of its jobs is as old as the fork
+        return FORKED
     counts = core.counts()
     head = (
         f"{many(counts['jobs_live'], 'job')} unfinished, {counts['pumps']} of"

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
+from routilux.arguments import iterate
+
 __all__ = ["Serializable", "either"]
 
 T = TypeVar("T")
@@ -55,7 +57,7 @@ class Serializable:
     def add_serializable_fields(self, fields: Iterable[str]) -> None:
         """Name fields that `serialize` writes; see `serializable_fields`."""
         known = self.serializable_fields()
-        added = [name for name in fields if name not in known]
+        added = [name for name in iterate("fields", fields) if name not in known]
         for name in added:
             if not isinstance(name, str):
                 raise TypeError(f"a field must be named by a str, not {name!r}")
@@ -63,7 +65,7 @@ class Serializable:
 
     def remove_serializable_fields(self, fields: Iterable[str]) -> None:
         """Take back names that were added."""
-        gone = set(fields)
+        gone = set(iterate("fields", fields))
         left = [name for name in self.serializable_fields() if name not in gone]
         self._keep_fields(left)
 

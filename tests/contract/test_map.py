@@ -66,6 +66,14 @@ def test_map_starts_a_worker_only_if_there_is_none(runtime):
     assert len(runtime.core.all_workers()) == 2
 
 
+def test_map_runs_the_flow_that_it_is_given_though_another_has_its_id(runtime):
+    first, second = pipeline(inc, flow_id="same"), pipeline(str, flow_id="same")
+    assert list(runtime.map(first, [1, 2])) == [2, 3]
+    assert list(runtime.map(second, [1, 2])) == ["1", "2"]
+    assert list(runtime.map(first, [1, 2])) == [2, 3]
+    assert len(runtime.core.all_workers()) == 2
+
+
 def test_flow_may_be_named(runtime, register):
     register("increase", pipeline(inc))
     assert list(runtime.map("increase", [1, 2])) == [2, 3]
@@ -285,7 +293,7 @@ def test_wrong_argument_is_named(runtime, wrong, error, text):
 
 
 def test_items_that_are_no_iterable_are_refused_at_once(runtime):
-    with pytest.raises(TypeError, match="not iterable"):
+    with pytest.raises(TypeError, match="items must be iterable, not 3"):
         runtime.map(pipeline(inc), 3)
 
 

@@ -14,6 +14,38 @@ def flow(solo, record):
     return solo(record, slots=("input", "other"))
 
 
+@pytest.fixture
+def same_id(make_flow, stage):
+    """Build a flow of the id "same" that keeps what it gets in a list."""
+
+    def build(got):
+        keep = stage(lambda emit, item: got.append(item))
+        return make_flow({"work": keep}, flow_id="same")
+
+    return build
+
+
+def test_a_flow_object_gets_its_own_jobs_though_another_has_its_id(
+    runtime, same_id, finish
+):
+    got, others = [], []
+    flow, other = same_id(got), same_id(others)
+    runtime.exec(flow)
+    runtime.exec(other)
+    runtime.post(flow, "work", "input", 1)
+    runtime.post_many(flow, "work", "input", [2, 3])
+    runtime.post("same", "work", "input", 4)  # by the id: the newest
+    finish(runtime)
+    assert (got, others) == ([1, 2, 3], [4])
+
+
+def test_a_flow_object_that_does_not_run_is_not_taken_for_another(runtime, same_id):
+    runtime.exec(same_id([]))
+    with pytest.raises(WorkerNotRunningError, match="another one with the id 'same'"):
+        runtime.post(same_id([]), "work", "input", 1)
+    assert runtime.list_jobs() == []
+
+
 class Hostile:
     """An object that may be carried but neither looked at nor copied."""
 

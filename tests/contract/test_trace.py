@@ -12,18 +12,6 @@ import pytest
 from routilux import batch_size_policy
 
 
-@pytest.fixture
-def two(stage, make_flow):
-    return make_flow(
-        {
-            "first": stage(lambda emit, item: emit("output", **item)),
-            "second": stage(lambda emit, item: None, events=()),
-        },
-        ("first", "output", "second", "input"),
-        flow_id="two",
-    )
-
-
 def lines_of(path):
     return json.loads(path.read_text("utf-8"))
 
@@ -33,7 +21,7 @@ def test_a_trace_has_slices_arrows_counters_and_threads(
 ):
     runtime = make_runtime(trace=tmp_path / "run.json")
     runtime.exec(two)
-    for n in range(10):
+    for n in range(10, 20):
         runtime.post("two", "first", "input", {"n": n})
     finish(runtime)
     runtime.shutdown()
@@ -161,7 +149,7 @@ def test_events_of_many_threads_are_all_there(threaded, two, spawn, finish, tmp_
     runtime.exec(two)
 
     def post():
-        for n in range(500):
+        for n in range(500, 1000):
             runtime.post("two", "first", "input", {"n": n})
 
     for future in [spawn(post) for _ in range(4)]:

@@ -244,6 +244,32 @@ def test_register_finds_the_workers_of_all_runtimes(runtime, chain):
     registry.shutdown(timeout=1.0)
 
 
+def test_register_finds_a_later_worker_with_the_id_of_one_that_was_completed(
+    runtime, chain
+):
+    registry = get_worker_registry()
+    flow = chain(None)
+    first = runtime.exec(flow, worker_id="again")
+    registry.register(first)
+    registry.mark_completed("again")
+    assert registry.get("again") is None
+    first.cancel()
+    second = runtime.exec(flow, worker_id="again")
+    assert registry.get("again") is second
+    registry.clear()
+
+
+def test_register_prefers_the_worker_that_runs(runtime, chain):
+    registry = get_worker_registry()
+    flow = chain(None)
+    first = runtime.exec(flow, worker_id="again")
+    registry.register(first)
+    first.cancel()
+    second = runtime.exec(flow, worker_id="again")
+    assert registry.get("again") is second
+    registry.clear()
+
+
 def test_manager_starts_and_stops_workers(chain):
     manager = WorkerManager(max_workers=2)
     flow = chain(None)

@@ -203,6 +203,32 @@ def test_child_of_a_fork_gets_a_clear_error_and_the_parent_goes_on():
     assert out == "0\ncompleted completed\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_child_of_a_fork_reads_what_was_and_is_told_whose_it_is():
+    out = run_script("""
+        runtime = started(block)
+        job = post(runtime, 1)
+        assert entered.wait(10)
+        child = os.fork()
+        if child == 0:
+            found = runtime.get_job(job.job_id)
+            told = {runtime.explain(), runtime.explain(job)}
+            try:
+                runtime.add_breakpoint("a")
+            except RuntimeError as error:
+                told.add(str(error))
+            os._exit(0 if found is job and job.status == "running" and told == {
+                "Runtime belongs to the parent of this process, where its threads are:"
+                " make another Runtime after the fork"
+            } else 1)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status))
+        gate.set()
+        runtime.shutdown()
+    """)
+    assert out == "0\n"
+
+
 def test_interpreter_exits_while_a_timeout_and_a_deadline_are_pending():
     out = run_script("""
         flow = chain(stage(record))

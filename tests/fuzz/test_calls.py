@@ -31,6 +31,17 @@ INSIDE = (NotImplementedError, RecursionError, UnicodeError)  # some of these ar
 # Arguments that say how long to sleep: an odd one may be legal, and long.
 SLEEPS = {"Runtime.sleep": "seconds"}
 NAMES = world.callables()
+# What Python itself says when our code stumbles over an argument: it knows the type of
+# the value and not which argument it was.
+STUMBLES = (
+    "object is not callable",
+    "object is not iterable",
+    "object is not subscriptable",
+    "not supported between instances of",
+    "unsupported operand type",
+    "object cannot be interpreted as an integer",
+    "is not a valid",
+)
 WORDS = {  # what texts call a parameter besides its name
     "fields": "field",
     "from_routine": "source_routine_id",
@@ -111,12 +122,13 @@ def names_the_argument(text, odd_ones):
     for parameter, value in odd_ones:
         if isinstance(value, numpy.ndarray) or callable(value):
             return True  # it may object in words of its own when it is used
-        said = {parameter, WORDS.get(parameter, parameter), type(value).__name__}
-        said.add(parameter.split("_")[0])
-        try:
-            said |= {repr(value)[:30], str(value)[:30]} - {""}
-        except Exception:  # it can't be shown
-            return True
+        said = {parameter, WORDS.get(parameter, parameter), parameter.split("_")[0]}
+        if not any(stumble in text for stumble in STUMBLES):
+            said.add(type(value).__name__)
+            try:
+                said |= {repr(value)[:30], str(value)[:30]} - {""}
+            except Exception:  # it can't be shown
+                return True
         if any(word.lower() in text.lower() for word in said):
             return True
     return not odd_ones

@@ -144,6 +144,20 @@ def test_a_bad_timeout_of_an_awaited_post_is_named(worker, timeout):
         ("max_buffer_chars", lambda w, r: RoutedStdout(max_buffer_chars="1")),
         ("task", lambda w, r: w._executor.enqueue_task(1)),
         ("path", lambda w, r: read_document(1)),
+        ("timeout", lambda w, r: w._runtime().wait_until_all_workers_idle("x")),
+        ("timeout", lambda w, r: w._runtime().wait_until_all_workers_idle(True)),
+        (
+            "check_interval",
+            lambda w, r: w._runtime().wait_until_all_workers_idle(1.0, "x"),
+        ),
+        ("count", lambda w, r: Slot("s").take(1.5)),
+        ("fields", lambda w, r: r.add_serializable_fields(1)),
+        ("faults", lambda w, r: Runtime(engine="sim", faults=1)),
+        ("output_params", lambda w, r: Event("more", r, 1)),
+        ("lines", lambda w, r: RoutedStdout(keep_default=False).writelines(1)),
+        ("update", lambda w, r: w.update_routine_state_with("work", 5)),
+        ("items", lambda w, r: w._runtime().map(w.flow, None)),
+        ("items", lambda w, r: w._runtime().map_async(w.flow, None)),
         (
             "worker_state",
             lambda w, r: ErrorHandler().handle_error(OSError(), None, "r", None, 1),
@@ -153,6 +167,12 @@ def test_a_bad_timeout_of_an_awaited_post_is_named(worker, timeout):
 def test_a_value_of_another_type_is_named(worker, routine, name, call):
     with pytest.raises(TypeError, match=f"^{name} must"):
         call(worker, routine)
+
+
+@pytest.mark.parametrize("status", ["finished", 1, ["failed"]])
+def test_a_status_that_no_job_has_is_refused_with_the_valid_ones(worker, status):
+    with pytest.raises(ValueError, match=r"^status must be .*'failed'"):
+        worker._runtime().list_jobs(status=status)
 
 
 @pytest.mark.parametrize("path", ["", "\0", "\ud800"])

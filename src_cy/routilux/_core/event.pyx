@@ -43,6 +43,10 @@ cdef class Event:
             raise ValueError(f"an event's name must be a non-empty string, not {name!r}")
         self.name = str(name)
         self.routine = routine
+        if output_params is not None and not hasattr(type(output_params), "__iter__"):
+            raise TypeError(
+                f"output_params must be a list of names, not {output_params!r}"
+            )
         self.output_params = list(output_params or ())
         self.connected_slots = []
 

@@ -99,6 +99,21 @@ cdef object unknown(what, name, names, where):
     return ValueError(f"{what} {name!r} not found {where}. {hint}")
 
 
+cdef WorkerCore newest_of(Control core, flow, flow_id):
+    # The newest worker of the flow has the id, but runs another Flow object: what was
+    # meant for this one must not run there.
+    cdef WorkerCore worker, found = None
+    for worker in list(core.workers.values()):
+        if worker.flow is flow:
+            found = worker
+    if found is None:
+        raise WorkerNotRunningError(
+            f"this Flow object has no running worker, another one with the id {flow_id!r}"
+            f" has: exec() this one, or post to the other by the id"
+        )
+    return found
+
+
 cdef class RuntimeCore:
     """The compiled half of :class:`routilux.Runtime`."""
 
@@ -269,7 +284,7 @@ cdef class RuntimeCore:
             if core.forked:
                 raise RuntimeError(FORKED)
             raise RuntimeError("Runtime is shut down: it takes no more jobs")
-        flow = self._resolve(flow)
+        given, flow = flow, self._resolve(flow)
         if worker_id is None:
             found = core.newest.get(flow)
             if found is None:
@@ -277,7 +292,9 @@ cdef class RuntimeCore:
                     f"flow {flow!r} has no running worker: call exec({flow!r}) before"
                     " post()"
                 )
-            return <WorkerCore>found
+            if isinstance(given, str) or (<WorkerCore>found).flow is given:
+                return <WorkerCore>found
+            return newest_of(core, given, flow)
         found = core.workers.get(worker_id) if is_name(worker_id) else None
         if found is None or (<WorkerCore>found).ident.flow_id != flow:
             running = [w.worker_id for w in list(core.workers.values()) if w.flow_id == flow]

@@ -230,9 +230,10 @@ cdef class Slot:
     def take(self, count):
         """Take up to ``count`` items out and return them, oldest first.
 
-        Returns:
-            A list; of a typed slot a read-only array.
+        They are a list; of a typed slot a read-only array. Only an int is a ``count``.
         """
+        if not hasattr(type(count), "__index__"):
+            raise TypeError(f"count must be an int, not {count!r}")
         cdef list items = []
         cdef PyObject* item = NULL
         cdef Py_ssize_t left = max(0, min(count, sys.maxsize))

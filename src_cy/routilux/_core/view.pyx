@@ -10,7 +10,7 @@ from libc.stdlib cimport free
 
 from libc.stdint cimport uint64_t
 
-from routilux._core.status cimport STAMP_ORDER, STAMP_WALL
+from routilux._core.status cimport OWNER_GROUP, STAMP_ORDER, STAMP_WALL
 from routilux._core.platform cimport (
     alloc,
     rlx_add,
@@ -19,7 +19,8 @@ from routilux._core.platform cimport (
     rlx_unlock,
     rlx_xdecref,
 )
-from routilux._core.job cimport wall_ns
+from routilux._core.job cimport JobContext, owner_t, wall_ns
+from routilux._core.group cimport JobGroup
 from routilux._core.ledger cimport effects_t
 from routilux._core.count cimport litter, release, unpark
 from routilux._core.block cimport part_t
@@ -132,10 +133,11 @@ cdef class QueueView(Slot):
             self.offset = wall_ns(self.worker.ident.virtual_wall) - self.worker.clock.now()
         return self.offset + <int64_t>stamp
 
-    def discard(self, item):
+    def discard(self, item, JobContext job=None):
         """Take one item out wherever it lies, and settle it; False if it is not there.
 
-        It counts as dropped. Of equal items it is that very object, the oldest of them.
+        It counts as dropped. Of equal items it is that very object; of several places
+        where it lies, the oldest, or the oldest that belongs to the job.
 
         Raises:
             TypeError: the slot has a dtype, so its items are not objects.
@@ -147,7 +149,13 @@ cdef class QueueView(Slot):
             raise TypeError(f"items of slot {self.name!r} are values of an array")
         zero(&fx)
         rlx_lock(&worker.lock)
-        found = discard_item(worker, self.queue, <PyObject*>item, &fx)
+        found = discard_item(
+            worker,
+            self.queue,
+            <PyObject*>item,
+            NULL if job is None else <PyObject*>job,
+            &fx,
+        )
         rlx_unlock(&worker.lock)
         (<Engine>worker.engine).apply(worker, &fx)
         return found
@@ -158,8 +166,19 @@ cdef class QueueView(Slot):
         )
 
 
+cdef inline bint is_that(entry_t* entry, PyObject* item, PyObject* job) noexcept nogil:
+    # What a routine without a policy keeps has no owner: any job will do. Of a batch
+    # it is the newest job that hooks are told of.
+    cdef owner_t* owner = entry.owner
+    if entry.item != item or job == NULL or owner == NULL:
+        return entry.item == item
+    if owner.kind == OWNER_GROUP:
+        owner = (<JobGroup>owner.obj).newest
+    return owner.obj == job
+
+
 cdef bint discard_item(
-    WorkerCore worker, slot_t* slot, PyObject* item, effects_t* fx
+    WorkerCore worker, slot_t* slot, PyObject* item, PyObject* job, effects_t* fx
 ) noexcept nogil:
     cdef cell_t* cell = <cell_t*>slot.cell
     cdef laned_t* laned = NULL
@@ -167,12 +186,12 @@ cdef bint discard_item(
     cdef Py_ssize_t i, at = 0
     if cell.lanes != NULL:
         laned = cell.lanes.columns[slot.index].oldest
-    while laned != NULL and laned.entry.item != item:
+    while laned != NULL and not is_that(&laned.entry, item, job):
         laned = laned.younger
     if laned != NULL:
         take_laned(worker, laned, &entry, fx)
     else:
-        while at < slot.size and slot_at(slot, at).item != item:
+        while at < slot.size and not is_that(slot_at(slot, at), item, job):
             at += 1
         if at == slot.size:
             return False

@@ -222,11 +222,16 @@ cdef class WorkerCore:
         Returns:
             A copy of the new state.
 
+        Raises:
+            TypeError: ``update`` can't be called, or returns something else.
+
         Example:
             >>> worker_state.update_routine_state_with(
             ...     "counter", lambda state: {"n": state.get("n", 0) + 1})
             {'n': 1}
         """
+        if not callable(update):
+            raise TypeError(f"update must be callable, not {update!r}")
         while True:
             with cython.critical_section(self):
                 old = self.states.get(routine_id)

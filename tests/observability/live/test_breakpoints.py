@@ -102,6 +102,44 @@ def test_a_dropped_item_never_runs_and_its_job_ends() -> None:
     assert [job.status for job in jobs] == ["completed", "cancelled", "completed"]
 
 
+@pytest.mark.parametrize("item", [None, 7, {"n": 1}])
+def test_a_dropped_item_is_that_of_its_own_job(item: Any) -> None:
+    keeper = Keeper()
+    with Runtime(1) as runtime:
+        runtime.exec(flow_of("same", keep=keeper))
+        with runtime.add_breakpoint("keep"):
+            jobs = runtime.post_many("same", "keep", "input", [item, item, item])
+            held = runtime.held_items()[1]
+            assert held.job is jobs[1] and held.drop()
+        assert all(job.wait(10.0) for job in jobs)
+    assert [job.status for job in jobs] == ["completed", "cancelled", "completed"]
+    assert keeper.seen == [item, item]
+
+
+def test_a_dropped_item_of_a_batch_is_that_of_its_jobs() -> None:
+    def hand_on(slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        first.emit_many("out", [item] * len(slot_data["input"]))
+
+    item = {"n": 1}
+    keeper = Keeper()
+    first = routine(hand_on, policy=batch_size_policy(2))
+    flow = flow_of("batch", first=first, keep=keeper)
+    flow.connect("first", "out", "keep", "input")
+    with Runtime(1) as runtime:
+        worker = runtime.exec(flow)
+        with runtime.add_breakpoint("keep") as stop:
+            alone = runtime.post("batch", "keep", "input", item).job
+            assert runtime.held_items()[0].resume()
+            assert alone.wait(10.0)
+            jobs = runtime.post_many("batch", "first", "input", [1, 2])
+            held = stop.wait(10.0)
+            assert held is not None and held.job is jobs[1]
+            assert worker.pause(timeout=10.0)  # both have entered the slot
+            assert held.drop()
+        assert all(job.wait(10.0) for job in jobs)
+    assert len(keeper.seen) == 2
+
+
 def test_dropping_a_parked_item_leaves_the_rest_paired() -> None:
     pairs: list[Any] = []
 
@@ -202,6 +240,17 @@ def test_a_worker_that_was_paused_by_hand_stays_paused() -> None:
             assert held.resume() and worker.status == "paused"
         worker.resume()
         assert job.wait(10.0)
+
+
+def test_letting_go_does_not_undo_a_later_pause_by_hand() -> None:
+    with Runtime(1, engine="inline") as runtime:
+        worker = runtime.exec(flow_of("again", keep=Keeper()))
+        with runtime.add_breakpoint("keep"):
+            job = runtime.post("again", "keep", "input", 1).job
+            assert worker.resume()
+            worker.pause("lunch")
+        assert worker.status == "paused"
+        assert worker.resume() and job.wait(10.0)
 
 
 def test_hooks_of_the_user_stay_in_force_beside_it() -> None:
