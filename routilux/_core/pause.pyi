@@ -4,6 +4,8 @@ from routilux._core.deadline import Deadline
 from routilux._core.job import JobContext
 from routilux._core.worker import WorkerCore
 
+FORKED: str
+
 class Pause(Deadline):
     def pause(self, worker: WorkerCore) -> bool: ...
     def resume(self, worker: WorkerCore) -> bool: ...

@@ -173,7 +173,8 @@ class MonitoringExecutionHooks(ExecutionHooksInterface):
         variables = data if isinstance(data, dict) else {"data": data}
         reason = "step" if hit is None else f"breakpoint {hit.breakpoint_id}"
         frame = CallFrame(routine_id, slot_name, variables)
-        hold(worker, session, f"{reason} at {routine_id}.{slot_name}")
+        if not hold(worker, session, f"{reason} at {routine_id}.{slot_name}"):
+            return
         session.pause(frame, reason, partial(let_go, worker, session))
         if job.done():  # its end may have come before it stood
             session.resume()

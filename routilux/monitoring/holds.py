@@ -12,7 +12,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from routilux._core import Control, core_of
+from routilux._core import Control, WorkerStatus, core_of
 
 if TYPE_CHECKING:
     from routilux._core import JobContext
@@ -31,12 +31,21 @@ _pauses: weakref.WeakKeyDictionary[WorkerState, dict[str, Any]] = (
 _lock = threading.Lock()
 
 
-def hold(worker: WorkerState, holder: object, reason: str) -> None:
-    """Pause a worker until its holder, and all others, let it go."""
+def hold(worker: WorkerState, holder: object, reason: str) -> bool:
+    """Pause a worker until its holder, and all others, let it go.
+
+    Returns:
+        False when its runtime shuts down: then nothing is held any more.
+    """
     # First: who lets go meanwhile must see that it is not the last.
     with _lock:
         _holders.setdefault(worker, weakref.WeakSet()).add(holder)
     _pause(worker, reason)
+    if worker.status == WorkerStatus.PAUSED:
+        return True
+    with _lock:
+        _holders.get(worker, weakref.WeakSet()).discard(holder)
+    return False
 
 
 def let_go(worker: WorkerState, holder: object) -> None:

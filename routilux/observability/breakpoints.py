@@ -268,7 +268,9 @@ class Breakpoints(ExecutionHooksInterface):
             time.time(),
             _desk=self,
         )
-        hold(worker, held, f"{hit.breakpoint_id} at {routine_id}.{slot.name}")
+        reason = f"{hit.breakpoint_id} at {routine_id}.{slot.name}"
+        if not hold(worker, held, reason):
+            return True, None
         with self._changed:
             self._held.append(held)
             self._changed.notify_all()

@@ -178,6 +178,33 @@ def test_a_worker_is_not_paused_while_its_runtime_shuts_down(engine, gate):
     assert len(told) == len(jobs) and "shuts down" in told[0]
 
 
+@pytest.mark.parametrize("engine", ["threads", "inline"])
+def test_a_breakpoint_holds_nothing_while_the_runtime_shuts_down(engine, gate):
+    def work(item):
+        assert engine == "inline" or gate.wait(WAIT)
+        first.emit("output", item=item)
+
+    seen = []
+    first, second = routine_of(work), routine_of(seen.append)
+    flow = Flow("flow")
+    flow.add_routine(first, "first")
+    flow.add_routine(second, "second")
+    flow.connect("first", "output", "second", "input")
+    runtime = Runtime(2, engine=engine)
+    runtime.exec(flow)
+    stop = runtime.add_breakpoint("second", "input")
+    job = runtime.post("flow", "first", "input", 1).job
+    ender = threading.Thread(target=runtime.shutdown, daemon=True)
+    ender.start()
+    while runtime.core.is_open:
+        time.sleep(0.001)
+    gate.set()
+    ender.join(WAIT)
+    assert not ender.is_alive()
+    assert (job.status, len(seen), runtime.held_items()) == ("completed", 1, [])
+    stop.remove()
+
+
 def test_a_hook_may_shut_the_runtime_down_that_stops_its_worker(hooks):
     class Ends(ExecutionHooksInterface):
         def on_worker_stop(self, flow, worker, status):
@@ -313,8 +340,8 @@ def test_each_job_of_many_has_its_deadline_while_later_items_wait():
 def test_a_post_does_not_sleep_beside_a_free_place():
     # Three jobs go round and round, so that the bound is never half free.
     def turn(item):
-        if item == "round" and not stop.is_set():
-            routine.emit("output", "round")
+        if item["goes_round"] and not stop.is_set():
+            routine.emit("output", goes_round=True)
 
     stop = threading.Event()
     routine = routine_of(turn, max_queue_length=100)
@@ -324,10 +351,11 @@ def test_a_post_does_not_sleep_beside_a_free_place():
     with Runtime(1, max_queue_size=4) as runtime:
         runtime.exec(flow)
         for _ in range(3):
-            runtime.post("flow", "work", "input", "round")
+            runtime.post("flow", "work", "input", {"goes_round": True})
         try:
             for _ in range(5):
-                runtime.post("flow", "work", "input", "once", timeout=WAIT)
+                item = {"goes_round": False}
+                runtime.post("flow", "work", "input", item, timeout=2.0)
         finally:
             stop.set()
         assert runtime.wait_until_all_jobs_finished(timeout=WAIT)
