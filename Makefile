@@ -69,7 +69,8 @@ SAN = $(CURDIR)/tests/sanitizers
 SLOWLY = --timeout 900 -o faulthandler_timeout=800 --ignore tests/test_instructions.py
 PRELOAD = LD_PRELOAD=$(shell $(CC) -print-file-name=lib$(1).so)
 asan-test: asan
-	$(call PRELOAD,asan) PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+	$(call PRELOAD,asan) PYTHONMALLOC=malloc \
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
 	    $(PYTHON) -m pytest -p no:cacheprovider -m "not memory" $(SLOWLY)
 
 ubsan-test: ubsan
@@ -78,8 +79,9 @@ ubsan-test: ubsan
 # Needs a free-threaded CPython that was configured --with-thread-sanitizer.
 tsan-test: tsan
 	$(PYTHON) -c "import sysconfig as s; assert 'thread-san' in s.get_config_var('CONFIG_ARGS')"
-	TSAN_OPTIONS=suppressions=$(SAN)/tsan.supp:history_size=5 PYTHON_GIL=0 \
-	    ROUTILUX_MODEL_FLOWS=100 $(PYTHON) -m pytest -p no:cacheprovider \
+	TSAN_OPTIONS=suppressions=$(SAN)/tsan.supp:history_size=5:die_after_fork=0 \
+	    PYTHON_GIL=0 ROUTILUX_MODEL_FLOWS=100 \
+	    $(PYTHON) -m pytest -p no:cacheprovider -m "not memory" \
 	    --timeout 1800 -o faulthandler_timeout=1700 \
 	    tests/stress/test_races.py tests/stress/test_mixed.py tests/model tests/contract
 
