@@ -248,7 +248,7 @@ class WorkerState(WorkerCore, Serializable):
             True when nothing of it executes.
 
         Raises:
-            RuntimeError: It was not started, or is stopped.
+            RuntimeError: It was not started, is stopped, or its runtime shuts down.
 
         Example:
             >>> worker_state.pause("maintenance")
@@ -262,9 +262,7 @@ class WorkerState(WorkerCore, Serializable):
             point = {"timestamp": self.updated_at.isoformat(), "reason": reason}
             self.pause_points.append(point | {"checkpoint": checkpoint})
         elif self.status != WorkerStatus.PAUSED:
-            raise RuntimeError(
-                f"{self!r} can't be paused: it does not run, or its runtime shuts down"
-            )
+            raise RuntimeError(f"{self!r} can't be paused: stopped, or it shuts down")
         return not core.is_inside() and core.wait_idle(self, timeout if wait else 0.0)
 
     def resume(self) -> bool:
