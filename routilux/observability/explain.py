@@ -158,7 +158,8 @@ class Whereabouts:
             return f"{what}failed {failed}, its next try is {when}{self.whose(found)}"
         for sleeper in self.facts["sleeping"]:
             same = sleeper["routine_id"] == found["routine_id"]
-            if same and sleeper["owner"] is found["owner"]:
+            # Without a GIL nobody sees from outside whom a thread works for.
+            if same and found["owner"] in (None, sleeper["owner"]):
                 return f"{what}waits for room in {self.room(sleeper['slot'])}"
         above = self.above(found)
         if above is not None:
@@ -194,7 +195,7 @@ class Whereabouts:
         seconds = found["seconds"]
         if seconds is not None:
             return f" for {span(seconds)}"
-        owner = found["owner"]
+        owner = self.job if found["owner"] is None and found["mine"] else found["owner"]
         started = owner.started_at if isinstance(owner, JobContext) else None
         if started is None:
             return ""

@@ -46,6 +46,7 @@ class Follower:
         self.jobs = {}  # label -> model's job
         self.labels = {}
         self.reported = set()
+        self.late = set()  # jobs that a dead retry held, which the run may still do
 
     # --- reading
 
@@ -78,7 +79,9 @@ class Follower:
 
     def expire(self):
         """Let go of retries whose jobs have ended: nobody sees when that happens."""
+        held = set(self.model.unfinished())
         self.model.expire()
+        self.late |= held - set(self.model.unfinished())
         self.model.settle()
 
     def moves(self):
@@ -138,7 +141,7 @@ class Follower:
 
     def begun(self, cell, event):
         if not self.model.is_enabled(cell):
-            self.model.expire()
+            self.expire()
         self.require(self.model.is_enabled(cell), "it may not run", event, cell.queues)
         return self.model.take(cell, *self.model.slice_of(cell))
 
@@ -368,7 +371,8 @@ class Follower:
             if ended and not job.finished:
                 self.expire()
             self.require(status == job.status, "status", label, status, job)
-            self.require(ended == job.finished or dying, "finished", label, ended, job)
+            late = dying or (job in self.late and not ended)
+            self.require(ended == job.finished or late, "finished", label, ended, job)
             self.require(ended == (job in self.reported), "not told of its end", label)
         for (worker, index, slot), found in queues.items():
             cell = model.workers[worker][index]

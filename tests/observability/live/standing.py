@@ -1,12 +1,19 @@
 """Flows that stand still, and waits for them to do so without a sleep."""
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from routilux import Flow, Routine, immediate_policy
 
 Logic = Callable[[Any, Any, Any], Any]
+NEEDS_GIL = pytest.mark.skipif(
+    not getattr(sys, "_is_gil_enabled", lambda: True)(),
+    reason="without a GIL threads do not stand still while others look at them",
+)
 
 
 class Gate:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from standing import Gate, flow_of, nothing, routine
+from standing import NEEDS_GIL, Gate, flow_of, nothing, routine
 
 from routilux import Runtime
 
@@ -29,6 +29,7 @@ class Paper(io.StringIO):
         self.written.release()
 
 
+@NEEDS_GIL
 def test_a_signal_writes_places_and_stacks(gate: Gate) -> None:
     paper = Paper()
     with Runtime(1) as runtime, runtime.dump_on_signal(file=paper):
@@ -66,6 +67,7 @@ def test_the_thread_ends_with_the_runtime() -> None:
     assert "routilux-dump" not in [thread.name for thread in threading.enumerate()]
 
 
+@NEEDS_GIL
 def test_it_comes_while_the_main_thread_and_all_logic_block(tmp_path: Path) -> None:
     program = """
 import os, signal, sys, threading

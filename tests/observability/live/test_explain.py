@@ -6,7 +6,7 @@ import re
 import threading
 
 import pytest
-from standing import Gate, fail, flow_of, nothing, routine
+from standing import NEEDS_GIL, Gate, fail, flow_of, nothing, routine
 
 from routilux import (
     ErrorHandler,
@@ -22,6 +22,7 @@ from routilux import (
 TIME = r"\d+(\.\d+)? (ms|s)"
 
 
+@NEEDS_GIL
 def test_a_job_behind_a_busy_routine_is_told_what_keeps_it_busy(gate: Gate) -> None:
     with Runtime(1) as runtime:
         runtime.exec(flow_of("queue", slow=routine(gate.hold)))
@@ -39,6 +40,7 @@ def test_a_job_behind_a_busy_routine_is_told_what_keeps_it_busy(gate: Gate) -> N
     assert " is pending: posted " in text
 
 
+@NEEDS_GIL
 @pytest.mark.parametrize("monitored", [False, True])
 def test_an_executing_job_is_told_for_how_long_and_where(
     gate: Gate, monitored: bool
@@ -55,6 +57,7 @@ def test_an_executing_job_is_told_for_how_long_and_where(
     )
 
 
+@NEEDS_GIL
 def test_of_many_activations_of_one_routine_each_job_is_told_its_own(
     gate: Gate,
 ) -> None:
@@ -101,6 +104,7 @@ def test_logic_that_waits_for_a_full_slot_is_told_who_fills_it(gate: Gate) -> No
     ) in text
 
 
+@NEEDS_GIL
 def test_logic_whose_thread_helps_is_told_whom(gate: Gate) -> None:
     def emit(slot_data: object, policy_message: object, worker_state: object) -> None:
         for n in range(2):
@@ -295,6 +299,7 @@ def test_an_unknown_job_is_told_to_be_unknown() -> None:
             runtime.explain(7)  # type: ignore[arg-type]
 
 
+@NEEDS_GIL
 def test_without_a_job_all_workers_are_explained(gate: Gate) -> None:
     joiner = routine(nothing, "left", "right", policy=all_slots_ready_policy())
     with Runtime(1) as runtime:
@@ -314,6 +319,7 @@ def test_without_a_job_all_workers_are_explained(gate: Gate) -> None:
     )
 
 
+@NEEDS_GIL
 def test_a_wait_that_timed_out_logs_the_same_text(
     gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
