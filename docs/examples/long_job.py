@@ -42,6 +42,7 @@ class Sieve(Routine):
         self.add_slot("range")
         self.add_event("count", ["start", "primes"])
         self.set_activation_policy(immediate_policy())
+        self.set_concurrency(2)  # ranges have nothing to do with one another
 
     def logic(self, slot_data, policy_message, worker_state):
         start, stop = slot_data["range"][0]["start"], slot_data["range"][0]["stop"]

@@ -95,8 +95,7 @@ class Keep(Step):
 def main():
     warehouse = sqlite3.connect(":memory:", check_same_thread=False)
     warehouse.execute("CREATE TABLE orders (id PRIMARY KEY, article, cents)")
-    load = Load()
-    load.set_config(warehouse=warehouse)
+    (load := Load()).set_config(warehouse=warehouse)
     flow = Flow("orders_etl")
     flow.pipe(Extract(), "extract")
     flow.pipe(Transform(), "transform", from_event="row")
@@ -114,6 +113,7 @@ def main():
     query = "SELECT article, count(*), sum(cents) FROM orders GROUP BY article"
     for article, count, cents in warehouse.execute(query):
         print(f"{article}: {count} orders, {cents / 100:.2f}")
+    warehouse.close()
 
 
 if __name__ == "__main__":
