@@ -257,12 +257,13 @@ class WorkerState(WorkerCore, Serializable):
             True
         """
         core = self._core()
-        if core.pause(self):
-            self.updated_at = self.now()
-            point = {"timestamp": self.updated_at.isoformat(), "reason": reason}
-            self.pause_points.append(point | {"checkpoint": checkpoint})
-        elif self.status != WorkerStatus.PAUSED:
-            raise RuntimeError(f"{self!r} can't be paused: stopped, or it shuts down")
+        if not core.pause(self) and self.status != WorkerStatus.PAUSED:
+            raise RuntimeError(
+                f"{self!r} can't be paused: it does not run, or its runtime shuts down"
+            )
+        self.updated_at = self.now()
+        point = {"timestamp": self.updated_at.isoformat(), "reason": reason}
+        self.pause_points.append(point | {"checkpoint": checkpoint})
         return not core.is_inside() and core.wait_idle(self, timeout if wait else 0.0)
 
     def resume(self) -> bool:

@@ -198,7 +198,8 @@ def resume_checkpoint(
                 f"job {facts['job_id']!r} of the checkpoint is known to this runtime"
             )
     worker = runtime.exec(flow, worker_id, worker_state=state)
-    runtime.core.pause(worker)
+    if not runtime.core.pause(worker):
+        raise RuntimeError("Runtime was shut down meanwhile: nothing was resumed")
     try:
         _put_back(runtime, worker, jobs, groups, kept)
         if not paused:

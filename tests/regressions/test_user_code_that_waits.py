@@ -106,8 +106,9 @@ def test_a_hook_may_post_when_a_job_ends(hooks, gate):
         def on_job_end(self, job, worker, status, error):
             if job is first:
                 more.extend(post(n) for n in (3, 4))
+                told.set()
 
-    ran, more = [], []
+    ran, more, told = [], [], threading.Event()
 
     def work(item):
         if item == 1:
@@ -120,6 +121,7 @@ def test_a_hook_may_post_when_a_job_ends(hooks, gate):
         hooks(Again())
         post(2)
         gate.set()
+        assert told.wait(WAIT)
         assert runtime.wait_until_all_jobs_finished(timeout=WAIT)
     assert sorted(ran) == [1, 2, 3, 4]
 

@@ -29,6 +29,7 @@ cdef inline int64_t deadline_from(Control core, object timeout) except? -2:
 cdef frame_t* frame_in(Control core) noexcept
 cdef int claim_name(Ledger ledger, JobContext job) except -1
 cdef int name_early(Ledger ledger, JobContext job) except -1
+cdef int unname(Ledger ledger, JobContext job) except -1
 # Tells the hooks of an item that is about to enter, and asks them.
 cdef bint is_vetoed(
     WorkerCore worker, slot_t* slot, data, JobContext job, bint joins

@@ -70,12 +70,18 @@ cdef int claim_name(Ledger ledger, JobContext job) except -1:
 
 cdef int name_early(Ledger ledger, JobContext job) except -1:
     # Hooks may ask for its id before it has the number that ids are made of.
-    cdef uint64_t number = ledger.next_seq
+    # Each number is for one job, whatever becomes of it; a user may have taken the name.
     name = None
     while name is None or ledger.named.setdefault(name, job) is not job:
-        number += 1
-        name = f"job_{ledger.prefix}{number:06x}h"
+        name = f"job_{ledger.prefix}{rlx_next(&ledger.early):06x}h"
     job._id = name
+    return 0
+
+
+cdef int unname(Ledger ledger, JobContext job) except -1:
+    # It did not enter. By now another one may have its name.
+    if job._id is not None and ledger.named.get(job._id) is job:
+        ledger.named.pop(job._id, None)
     return 0
 
 
@@ -139,8 +145,8 @@ cdef int enter_later(
             rlx_unlock(&worker.lock)
             core.apply(worker, &fx)
     except BaseException:
-        if not joins and job._id is not None:
-            core.ledger.named.pop(job._id, None)
+        if not joins:
+            unname(core.ledger, job)
         if rlx_load(&HOOKED) and not joins:    # its start was told
             call_hook("on_job_end", (job, worker, "cancelled", None))
         raise

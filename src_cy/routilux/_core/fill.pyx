@@ -16,7 +16,7 @@ from routilux._core.status cimport (
     OVERFLOW_BLOCK,
     OVERFLOW_ERROR,
 )
-from routilux._core.platform cimport rlx_add, rlx_load, rlx_lock, rlx_show, rlx_unlock
+from routilux._core.platform cimport rlx_add, rlx_load, rlx_lock, rlx_look, rlx_show, rlx_unlock
 from routilux._core.ledger cimport Ledger, effects_t, reserve
 from routilux._core.block cimport Block
 from routilux._core.count cimport hold, release
@@ -34,6 +34,7 @@ from routilux._core.entry cimport (
     make_room,
     name_early,
     try_enter,
+    unname,
 )
 
 
@@ -66,7 +67,7 @@ cdef int take_back(Control core, WorkerCore worker, list jobs) except -1:
     cdef JobContext job
     for job in dict.fromkeys(jobs):
         if job.seq == 0:
-            core.ledger.named.pop(job._id, None)
+            unname(core.ledger, job)
             call_hook("on_job_end", (job, worker, "cancelled", None))
     return 0
 
@@ -146,6 +147,8 @@ cdef int enter_all(
     rlx_lock(&ledger.lock)
     rlx_add(&ledger.admitted, -len(items))
     ledger.wake_room(False, &fx)
+    if ledger.admitted == 0 and ledger.live and ledger.is_wanted():
+        fx.quiet = True         # what was parked meanwhile saw the reserved places
     rlx_unlock(&ledger.lock)
     rlx_unlock(&worker.lock)
     core.apply(worker, &fx)
@@ -176,6 +179,7 @@ cdef int enter_one(
         if empty and not joins:
             enter(core, worker, target.slot, None, job, target.deadline, True)
         while chunk and enter_chunk(core, worker, target, chunk, job, whole):
+            limit(core, target, [job], 1)       # reading on may take long
             chunk = list(islice(items, CHUNK))
     except BaseException:
         if not joins:
@@ -190,8 +194,8 @@ cdef int enter_one(
 cdef int give_up(Ledger ledger, JobContext job) except -1:
     if job.seq:
         job.cancel()
-    elif job._id is not None:
-        ledger.named.pop(job._id, None)
+    else:
+        unname(ledger, job)
     return 0
 
 
@@ -225,7 +229,12 @@ cdef bint enter_chunk(
         vetoes = asked(core, worker, target.slot, items, [job] * n)
     while i < n:
         if not whole and rlx_load(&HOOKED):
-            enter(core, worker, target.slot, items[i], job, target.deadline, False)
+            try:
+                enter(core, worker, target.slot, items[i], job, target.deadline, False)
+            except ValueError:
+                if job.seq and (rlx_look(<int*>&job.own.dead) or rlx_look(<int*>&job.ended)):
+                    return False
+                raise
             i += 1
             limit(core, target, [job], 1)
             continue

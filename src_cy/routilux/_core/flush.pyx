@@ -34,16 +34,38 @@ from routilux._core.park cimport wake_helper
 from routilux._core.drain cimport push_ready, recheck
 
 
+cdef enum:
+    TIMED = -2
+
+
 cdef bint flush_lowest(WorkerCore worker, int kind, effects_t* fx) noexcept nogil:
-    cdef cell_t* cell
     cdef Py_ssize_t i
-    cdef int lowest = -1
+    cdef int lowest
     if worker.paused:
         return False
     if worker.n_ready or worker.running:
         return True
     if worker.queued == 0:
         return False
+    # A flush may do no more than hold its cell, because a slot that it feeds is full. Then
+    # it is the turn of those who would empty that.
+    for i in range(worker.n_cells + 1):
+        lowest = lowest_rank(worker, kind)
+        if lowest == TIMED:
+            return True             # its timer will move it, and perhaps fill a batch
+        if lowest < 0 or mutant(44):
+            return False
+        flush_cells(worker, lowest, kind, fx)
+        if worker.n_ready:
+            return True
+    return True
+
+
+cdef int lowest_rank(WorkerCore worker, int kind) noexcept nogil:
+    # Of the cells that a flush can move: the rank nearest to the sources; -1: none.
+    cdef cell_t* cell
+    cdef Py_ssize_t i
+    cdef int lowest = -1
     for i in range(worker.n_cells):
         cell = &worker.cells[i]
         if cell.total == 0 or cell.held:
@@ -52,11 +74,8 @@ cdef bint flush_lowest(WorkerCore worker, int kind, effects_t* fx) noexcept nogi
             if lowest < 0 or cell.rank < lowest:
                 lowest = cell.rank
         elif cell.policy.kind == POLICY_INTERVAL or cell.timed:
-            return True             # its timer will move it, and perhaps fill a batch
-    if lowest < 0 or mutant(44):
-        return False
-    flush_cells(worker, lowest, kind, fx)
-    return True
+            return TIMED
+    return lowest
 
 
 cdef bint is_flushable(cell_t* cell, int kind) noexcept nogil:

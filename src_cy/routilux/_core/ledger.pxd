@@ -38,6 +38,7 @@ cdef class Ledger:
     cdef int64_t n_buckets           # a power of two; also read without lock
     cdef int64_t n_jobs              # also read without lock
     cdef uint64_t next_seq
+    cdef uint64_t early              # names that jobs got before their number; atomic
     cdef waiters_t all_waiters       # WAIT_ALL
     cdef waiters_t job_waiters       # WAIT_JOB
     cdef waiters_t room_waiters      # WAIT_ROOM

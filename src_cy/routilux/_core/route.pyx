@@ -322,7 +322,10 @@ cdef int await_room(
         # Before sleeping: 1. still no room, 2. still nothing to help with, 3. somebody
         # else may move this slot: an activation that is not blocked itself, a timer,
         # or, while posts are taken, a post that the target's policy waits for.
-        if slot_has_room(slot) or (helps and not deep and helpable(worker, frame) != NULL):
+        # Helping asks by the frame of this thread, given up or not.
+        if slot_has_room(slot) or (
+            helps and not deep and helpable(worker, current_frame()) != NULL
+        ):
             rlx_unlock(&worker.lock)
             return AWAIT_AGAIN
         # Work is ready that may not run on top of this activation. If nobody else can

@@ -314,15 +314,17 @@ def put_back(Control core, WorkerCore worker, list jobs, list groups, list kept)
         rlx_unlock(&core.ledger.lock)
         rlx_incref(<PyObject*>job)  # the table's
     rlx_unlock(&worker.lock)
-    for members, newest in groups:
-        made.append(remake_group(core, worker, made, members, newest))
-    for entry in kept:
-        put_one(worker, made, entry, &fx)
-        core.apply(worker, &fx)
-    for group in made:
-        give_back(core, worker, &group.own)
-    for job in jobs:
-        give_back(core, worker, &job.own)
+    try:
+        for members, newest in groups:
+            made.append(remake_group(core, worker, made, members, newest))
+        for entry in kept:
+            put_one(worker, made, entry, &fx)
+            core.apply(worker, &fx)
+    finally:
+        for group in made:
+            give_back(core, worker, &group.own)
+        for job in jobs:
+            give_back(core, worker, &job.own)
 
 
 cdef JobGroup remake_group(Control core, WorkerCore worker, list made, members, newest):
