@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterable
 from types import (
     BuiltinFunctionType,
@@ -68,10 +69,22 @@ class Alike:
         if parts is not None:
             return self._all(parts(one), parts(other))
         if isinstance(one, dict):
-            return list(one) == list(other) and self._all(one.values(), other.values())
+            same_keys = list(one) == list(other)
+            return same_keys and self._contents(
+                one, other, one.values(), other.values()
+            )
         if isinstance(one, (list, tuple)):
-            return self._all(one, other)
+            return self._contents(one, other, one, other)
         return self._values(one, other)
+
+    def _contents(
+        self, one: Any, other: Any, ones: Iterable[Any], others: Iterable[Any]
+    ) -> bool:
+        if not self._all(ones, others):
+            return False
+        # A subclass has attributes beside its items, a defaultdict its factory.
+        plain = type(one) in (dict, list, tuple)
+        return plain or self._all(_state(one), _state(other))
 
     def _all(self, ones: Iterable[Any], others: Iterable[Any]) -> bool:
         left, right = list(ones), list(others)
@@ -89,7 +102,18 @@ class Alike:
                 return bool(one == other)
             except Exception:  # code of the user
                 return False
-        return self._all(_state(one), _state(other))
+        ones, others = [_state(one), _reduced(one)], [_state(other), _reduced(other)]
+        return self._all(ones, others)
+
+
+def _reduced(value: Any) -> Any:
+    # What pickle would make it again of: an object of a C type, such as an itemgetter,
+    # has no attributes, but shows its values there. None if it has no such form.
+    cls: Any = type(value)  # of a class its metaclass, whose method wants the class
+    try:
+        return cls.__reduce_ex__(value, 2)
+    except Exception:  # a TypeError for locks and files; code of the user
+        return None
 
 
 def _state(value: Any) -> list[Any]:
@@ -126,4 +150,6 @@ PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
     Policy: lambda value: [value._policy_type, value._policy_config],
     Slot: lambda value: [value.name, value.routine],
     functools.partial: lambda v: [v.func, v.args, v.keywords, v.__dict__],
+    # No longer reduced by Python 3.14, and with a warning by those before.
+    itertools.count: lambda value: [repr(value)],
 }

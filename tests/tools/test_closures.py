@@ -1,6 +1,7 @@
 """Logic and policies that close over their routine, in clones and in flow files."""
 
 import functools
+import operator
 
 import pytest
 
@@ -117,6 +118,14 @@ class Keyed(Closure):
         self.set_concurrency(4, key=key)
 
 
+class Grouped(Closure):
+    """Runs in parallel by a key of what it gets."""
+
+    def __init__(self):
+        super().__init__()
+        self.set_concurrency(4, key=operator.itemgetter("user"))
+
+
 def flow_with(routine):
     flow = Flow("original")
     flow.add_routine(routine, "work")
@@ -229,3 +238,20 @@ def test_what_replaces_the_constructors_can_not_be_written_down(change, place):
     change(flow.routines["work"])
     with pytest.raises(ConfigurationError, match=place):
         flow.to_dict()
+
+
+def test_a_default_by_keyword_is_of_the_clone():
+    original = Closure()
+
+    def process(slot_data, policy_message, worker_state, *, routine=original, factor=2):
+        routine.emit("output", value=factor * slot_data["input"][0])
+
+    original.set_logic(process)
+    assert results(flow_with(clone_routine(original)), 1, 2) == [2, 4]
+
+
+def test_a_key_that_was_set_from_outside_is_that_of_the_clone():
+    original = Grouped()
+    original.set_concurrency(4, key=operator.itemgetter("order"))
+    key = clone_routine(original)._concurrency_key
+    assert key({"user": 1, "order": 2}) == 2
