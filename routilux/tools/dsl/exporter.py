@@ -131,7 +131,10 @@ def export_callables(
         spec["policy"] = export_policy(f"{where}.policy", policy)
     if logic is not None and not same(logic, fresh._logic, routine, fresh):
         spec["logic"] = refer(f"{where}.logic", logic)
-    if routine._concurrency == fresh._concurrency and same(key, usual, routine, fresh):
+    numbers = routine._concurrency, routine._order_chosen
+    if numbers == (fresh._concurrency, fresh._order_chosen) and same(
+        key, usual, routine, fresh
+    ):
         return
     spec["concurrency"] = routine._concurrency
     if key is not None:

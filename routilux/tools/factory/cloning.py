@@ -107,7 +107,8 @@ def clone_callables(routine: Routine, made: Routine) -> None:
     key = routine._concurrency_key
     if callable(key):
         key = rebinding.choose(key, made._concurrency_key)
-    if (routine._concurrency, key) != (made._concurrency, made._concurrency_key):
+    chosen = routine._concurrency, key, routine._order_chosen
+    if chosen != (made._concurrency, made._concurrency_key, made._order_chosen):
         made.set_concurrency(routine._concurrency, key=key)
 
 
