@@ -36,11 +36,15 @@ class Alike:
     Args:
         routine: The routine.
         twin: The routine that the same constructor made.
+        constructed: The constructor set what is compared, so that what shows its values
+            only to pickle, such as an iterator, is alike if its class is: it differs
+            by how far it went, and begins anew.
 
     Thread-safety: an object is for one comparison, on one thread.
     """
 
-    def __init__(self, routine: Any, twin: Any) -> None:
+    def __init__(self, routine: Any, twin: Any, constructed: bool = False) -> None:
+        self._constructed = constructed
         self._routine = routine
         self._twin = twin
         # Pairs that are being compared, kept alive so that their ids stay theirs: a
@@ -102,13 +106,16 @@ class Alike:
                 return bool(one == other)
             except Exception:  # code of the user
                 return False
-        ones, others = [_state(one), _reduced(one)], [_state(other), _reduced(other)]
-        return self._all(ones, others)
+        if not self._all(_state(one), _state(other)):
+            return False
+        return self._constructed or self._check(_reduced(one), _reduced(other))
 
 
 def _reduced(value: Any) -> Any:
     # What pickle would make it again of: an object of a C type, such as an itemgetter,
     # has no attributes, but shows its values there. None if it has no such form.
+    if isinstance(value, itertools.count):
+        return repr(value)  # its pickling is deprecated, and gone in Python 3.14
     cls: Any = type(value)  # of a class its metaclass, whose method wants the class
     try:
         return cls.__reduce_ex__(value, 2)
@@ -150,6 +157,4 @@ PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {
     Policy: lambda value: [value._policy_type, value._policy_config],
     Slot: lambda value: [value.name, value.routine],
     functools.partial: lambda v: [v.func, v.args, v.keywords, v.__dict__],
-    # No longer reduced by Python 3.14, and with a warning by those before.
-    itertools.count: lambda value: [repr(value)],
 }

@@ -1,6 +1,7 @@
 """Logic and policies that close over their routine, in clones and in flow files."""
 
 import functools
+import itertools
 import operator
 
 import pytest
@@ -60,6 +61,19 @@ class Counting(Closure):
             nonlocal count
             count += 1
             self.emit("output", value=(count, slot_data["input"][0]))
+
+        self.set_logic(process)
+
+
+class Numbering(Closure):
+    """Numbers what it gets, by an iterator of the constructor."""
+
+    def __init__(self):
+        super().__init__()
+        numbers = itertools.count(1)
+
+        def process(slot_data, policy_message, worker_state):
+            self.emit("output", value=(next(numbers), slot_data["input"][0]))
 
         self.set_logic(process)
 
@@ -177,6 +191,16 @@ def test_a_clone_does_not_count_for_the_original():
     assert results(made, "c") == [(1, "c")]
     assert results(flow_with(later), "d") == [(3, "d")]
     assert results(flow_with(clone_routine(flow.routines["work"])), "e") == [(3, "e")]
+
+
+def test_an_iterator_of_the_constructor_is_one_of_each_clone():
+    flow = flow_with(Numbering())
+    assert results(flow, "a", "b") == [(1, "a"), (2, "b")]
+    made = clone_routine(flow.routines["work"])
+    assert results(flow_with(clone_routine(made)), "c") == [(1, "c")]
+    assert results(flow_with(made), "d") == [(1, "d")]
+    back = Flow.from_yaml(flow_with(flow.routines["work"]).to_yaml())
+    assert results(back, "e") == [(1, "e")]
 
 
 def sender(routine, factor):

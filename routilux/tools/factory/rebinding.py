@@ -35,14 +35,16 @@ class Rebinding:
         self._cells: dict[int, CellType] = {}
         self._functions: dict[int, FunctionType] = {}
 
-    def choose(self, value: Any, made: Any) -> Any:
+    def choose(self, value: Any, made: Any, what: str) -> Any:
         """Return what the clone shall have for a callable.
 
         Args:
             value: The original's.
             made: What the constructor of the clone put in its place.
+            what: "logic", "policy" or "key".
         """
-        if same(value, made, self._old, self._new):
+        constructed = self._old._constructed.get(what, False)
+        if same(value, made, self._old, self._new, constructed):
             return made
         return self._of(value) if self._leads_to_old(value, set()) else value
 
