@@ -11,11 +11,13 @@ from types import FrameType
 
 __all__ = ["is_constructing"]
 
-CONSTRUCTORS = ("__init__", "setup")
+# `_prepare` calls `setup()` for the factory and for flows. A `setup()` that somebody
+# else calls, who may give it arguments, is not called again with the class.
+CONSTRUCTORS = ("__init__", "_prepare")
 
 
 def is_constructing(routine: object) -> bool:
-    """Whether the constructor of this routine, or its `setup()`, is under way here."""
+    """Whether the constructor of this routine, or its preparation, is under way."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code

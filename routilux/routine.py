@@ -79,6 +79,7 @@ class Routine(RoutineContext, Serializable):
     """
 
     _is_function = False  # the logic takes one item, and what it returns is emitted
+    _order_chosen = True  # False while the configuration decides on the concurrency
 
     # Not in __init__, so that a subclass that forgets super().__init__() works.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

@@ -88,13 +88,16 @@ ALIASES = {
 }
 
 
-def compile_condition(label: str, rule: Any) -> Condition:
+def compile_condition(
+    label: str, rule: Any, variables: tuple[str, ...] = VARIABLES
+) -> Condition:
     """Check a rule and return it in a form that can be asked.
 
     Args:
         label: What the rule belongs to, for messages.
-        rule: A callable, "module:name" of one, an expression over `data`, `config` and
-            `stats`, a dict, a list, or a bool.
+        rule: A callable, "module:name" of one, an expression, a dict, a list, or a
+            bool.
+        variables: Names that an expression may use.
 
     Raises:
         ConfigurationError: It is none of these, or wrong.
@@ -102,7 +105,7 @@ def compile_condition(label: str, rule: Any) -> Condition:
     if isinstance(rule, bool):
         return Condition(lambda data, config, stats: rule, str(rule))
     if isinstance(rule, str):
-        return _from_text(label, rule)
+        return _from_text(label, rule, variables)
     if isinstance(rule, Mapping):
         return _from_fields(label, rule)
     if callable(rule):
@@ -111,7 +114,7 @@ def compile_condition(label: str, rule: Any) -> Condition:
         if len(rule) == 3 and isinstance(rule[0], str) and _operator(rule[1]):
             return _comparison(label, rule[0], rule[1], rule[2])
         parts = [
-            compile_condition(f"{label}[{number}]", part)
+            compile_condition(f"{label}[{number}]", part, variables)
             for number, part in enumerate(rule)
         ]
         return _all_of(label, parts)
@@ -120,7 +123,7 @@ def compile_condition(label: str, rule: Any) -> Condition:
     )
 
 
-def _from_text(label: str, text: str) -> Condition:
+def _from_text(label: str, text: str, variables: tuple[str, ...]) -> Condition:
     if is_reference(text):
         try:
             found = load_reference(text)
@@ -129,7 +132,7 @@ def _from_text(label: str, text: str) -> Condition:
         if not callable(found):
             raise wrong(label, 'an expression, or "module:name" of a callable', text)
         return _from_callable(found)
-    expression = Expression(text, VARIABLES, label)
+    expression = Expression(text, variables, label)
 
     def test(data: Any, config: Mapping[str, Any], stats: Mapping[str, Any]) -> bool:
         return bool(
@@ -221,6 +224,8 @@ def _comparison(label: str, field: str, name: str, wanted: Any) -> Condition:
             raise ConfigurationError(
                 f"{label}: field {field!r}: not a regular expression: {error}"
             ) from None
+    if word == "type" and not isinstance(wanted, str):
+        raise wrong(f"{label}: {field!r}: type", 'the name of a class, "int"', wanted)
     compare = COMPARISONS[word or "eq"]
 
     def test(data: Any, config: Mapping[str, Any], stats: Mapping[str, Any]) -> bool:
@@ -229,7 +234,7 @@ def _comparison(label: str, field: str, name: str, wanted: Any) -> Condition:
             return word in ("ne", "not_in")
         try:
             return bool(compare(value, wanted))
-        except TypeError:  # of different kinds: "a" > 3
+        except (TypeError, ValueError):  # of different kinds: "a" > 3, an array == 3
             return False
 
     return Condition(test, text)

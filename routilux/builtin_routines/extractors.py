@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import numbers
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 from xml.etree import ElementTree
 
+from routilux.builtin_routines.settings import number
 from routilux.extras import load_extra
 
 __all__ = ["EXTRACTORS", "Extraction", "Extractor", "custom_extractor", "load_yaml"]
@@ -31,7 +33,12 @@ class Extraction(NamedTuple):
 
 Extractor: TypeAlias = Callable[[Any, Mapping[str, Any]], Extraction | None]
 
-FENCE = re.compile(r"```[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:\n)?```", re.DOTALL)
+# A fence that ends a block begins its line or ends it: others are in a string of the
+# block. What begins a block may follow a word on its line, as models write it.
+FENCE = re.compile(
+    r"```[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:\n?^[ \t]*```|```[ \t\r]*$)",
+    re.DOTALL | re.MULTILINE,
+)
 RESULT_KEYS = ("result", "output", "data", "answer", "response", "content", "value")
 UNSAFE_XML = ("<!DOCTYPE", "<!ENTITY")
 DEEPEST = 20
@@ -62,26 +69,32 @@ def parse_yaml(text: str) -> Any:
     yaml = load_yaml()
     try:
         value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except Exception:  # of several kinds, for a tag that does not fit: `!!bool foo`
         return None
     return value if isinstance(value, (dict, list)) else None
 
 
 def parse_xml(text: str) -> Any:
-    """Return an XML text as dicts; None if it is not XML, or declares entities."""
+    """Return an XML text as dicts; None if it is not XML, too deep, or has entities."""
     if any(mark in text.upper() for mark in UNSAFE_XML):
         return None
     try:
         root = ElementTree.fromstring(text.strip())
-    except ElementTree.ParseError:
+        return {root.tag: element_value(root, 0)}
+    except (ElementTree.ParseError, ValueError):  # ValueError: half a surrogate pair
         return None
-    return {root.tag: element_value(root, 0)}
 
 
 def element_value(element: ElementTree.Element, depth: int) -> Any:
-    """Return an element as a str, or as a dict of its attributes and children."""
+    """Return an element as a str, or as a dict of its attributes and children.
+
+    Raises:
+        ValueError: It is nested too deeply.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"the element {element.tag!r} is deeper than {DEEPEST}")
     text = (element.text or "").strip()
-    if depth == DEEPEST or (not len(element) and not element.attrib):
+    if not len(element) and not element.attrib:
         return text
     value: dict[str, Any] = {f"@{name}": item for name, item in element.attrib.items()}
     for child in element:
@@ -141,10 +154,11 @@ def xml_block(data: Any, config: Mapping[str, Any]) -> Extraction | None:
 
 def code_block(data: Any, config: Mapping[str, Any]) -> Extraction | None:
     """Find fenced code of the languages that count; several as a list."""
+    languages = {"", *map(str.lower, config["code_block_languages"])}
     blocks = [
         (index, language, body)
         for index, (language, body) in enumerate(fenced(data))
-        if language == "" or language in config["code_block_languages"]
+        if language in languages
     ]
     if not blocks:
         return None
@@ -226,10 +240,10 @@ def custom_extractor(
     name: str, function: Callable[..., Any], confidence: float
 ) -> Extractor:
     """Return a function of the user's as an extractor."""
-    takes_config = takes_two(function)
+    with_config = takes_config(function)
 
     def extract(data: Any, config: Mapping[str, Any]) -> Extraction | None:
-        found = function(data, config) if takes_config else function(data)
+        found = function(data, config) if with_config else function(data)
         if found is None:
             return None
         if not isinstance(found, dict) or "result" not in found:
@@ -238,19 +252,36 @@ def custom_extractor(
             found["result"],
             found.get("format", name),
             dict(found.get("metadata", {})),
-            found.get("confidence", confidence),
+            check_confidence(name, found.get("confidence", confidence)),
             found.get("path", ""),
         )
 
     return extract
 
 
-def takes_two(function: Callable[..., Any]) -> bool:
-    """Whether a function needs a second positional argument."""
+def check_confidence(name: str, value: Any) -> float:
+    """Return the confidence that an extractor answered; numbers of numpy are some.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        value = float(value)
+    checked: float = number()(f"the confidence that extractor {name!r} returned", value)
+    return checked
+
+
+def takes_config(function: Callable[..., Any]) -> bool:
+    """Whether a function needs a second argument, or calls it `config`.
+
+    Any other default is its own business: `str.split` has one, and many a lambda.
+    """
     try:
-        inspect.signature(function).bind(None)
+        signature = inspect.signature(function)
+        signature.bind(None)
     except TypeError:
         return True
     except ValueError:
         return False
-    return False
+    second = list(signature.parameters.values())[1:2]
+    return any(p.name == "config" and p.kind != p.KEYWORD_ONLY for p in second)

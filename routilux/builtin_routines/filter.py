@@ -58,7 +58,8 @@ class Filter(ConfiguredRoutine):
     def _derive(self, config: dict[str, Any]) -> Condition | None:
         if config["condition"] is None:
             return None
-        return compile_condition("Filter: config 'condition'", config["condition"])
+        label = "Filter: config 'condition'"
+        return compile_condition(label, config["condition"], ("data", "config"))
 
     def _apply(self, config: dict[str, Any], derived: Condition | None) -> None:
         self._condition = derived

@@ -13,6 +13,7 @@ from routilux.builtin_routines.paths import (
     compile_jsonpath,
     look_up,
     root_of,
+    root_of_jsonpath,
     split_path,
 )
 from routilux.builtin_routines.settings import (
@@ -44,7 +45,7 @@ class Field(NamedTuple):
     find: Callable[[Any], Any]  # MISSING when there is nothing
     transform: Callable[[Any, Any], Any] | None
     default: Any
-    source: str | None  # the key of the data that it uses up
+    root: Callable[[Mapping[Any, Any]], Any]  # the key of the data that it uses up
 
 
 def check_mappings(label: str, value: Any) -> dict[str, Any]:
@@ -141,7 +142,7 @@ class Mapper(ConfiguredRoutine):
         if config["keep_unmapped"]:
             if not isinstance(data, Mapping):
                 raise TypeError(f"keep_unmapped needs a dict, not {data!r}")
-            used = {field.source for field in self._fields}
+            used = {field.root(data) for field in self._fields}
             mapped = {key: value for key, value in data.items() if key not in used}
         for field in self._fields:
             value = field.find(data)
@@ -176,15 +177,15 @@ class Mapper(ConfiguredRoutine):
         if isinstance(source, str) and is_reference(source):
             source = import_callable(label, source)
         if callable(source):
-            return Field(target, source, transform, default, None)
+            return Field(target, source, transform, default, lambda data: MISSING)
         path = text(label, source)
-        find: Callable[[Any], Any]
         if path.startswith("$") and config["jsonpath_enabled"]:
-            find = parse(path, label)
-        else:
-            split_path(path)
-            find = functools.partial(look_up, path=path)
-        return Field(target, find, transform, default, root_of(path))
+            find, key = parse(path, label), root_of_jsonpath(path)
+            return Field(target, find, transform, default, lambda data: key)
+        split_path(path)
+        look = functools.partial(look_up, path=path)
+        root = functools.partial(root_of, path=path)
+        return Field(target, look, transform, default, root)
 
 
 def import_callable(label: str, reference: str) -> Callable[..., Any]:

@@ -16,7 +16,14 @@ from routilux.builtin_routines.expressions import field_of
 from routilux.errors import ConfigurationError
 from routilux.extras import load_extra
 
-__all__ = ["MISSING", "compile_jsonpath", "look_up", "root_of", "split_path"]
+__all__ = [
+    "MISSING",
+    "compile_jsonpath",
+    "look_up",
+    "root_of",
+    "root_of_jsonpath",
+    "split_path",
+]
 
 
 class Missing:
@@ -28,7 +35,10 @@ class Missing:
 
 MISSING: Final = Missing()
 STEP = re.compile(r"[^.\[\]]+|\[(?:-?\d+|'[^']*'|\"[^\"]*\")\]")
+INDEX = re.compile(r"-?[0-9]+")
 SEVERAL = re.compile(r"\*|\.\.|\?|:|,")
+QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+ROOT = re.compile(rf"\$\.?(?:\[({QUOTED.pattern})\]|({QUOTED.pattern})|[^.\[\]$*'\"]+)")
 
 
 @functools.lru_cache(1024)
@@ -63,10 +73,21 @@ def split_path(path: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
-def root_of(path: str) -> str | None:
-    """Return the first key of a path, None when there is no telling."""
-    found = re.match(r"\$?\.?([^.\[\]$*]+)", path)
-    return found.group(1) if found else None
+def root_of(data: Mapping[Any, Any], path: str) -> str | int:
+    """Return the key of the data that `look_up` begins with."""
+    if path in data:
+        return path
+    step = split_path(path)[0]
+    return step if step in data else str(step)
+
+
+def root_of_jsonpath(path: str) -> str | None:
+    """Return the first key of a JSONPath, None when there is no telling."""
+    found = ROOT.match(path)
+    if found is None:
+        return None
+    quoted = found[1] or found[2]
+    return quoted[1:-1] if quoted else found[0].removeprefix("$").removeprefix(".")
 
 
 def look_up(data: Any, path: str) -> Any:
@@ -93,7 +114,7 @@ def take_step(data: Any, step: str | int) -> Any:
     if isinstance(data, Mapping):
         return data.get(step, data.get(str(step), MISSING))
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
-        digits = isinstance(step, int) or step.lstrip("-").isdigit()
+        digits = isinstance(step, int) or INDEX.fullmatch(step)
         if digits and -len(data) <= int(step) < len(data):
             return data[int(step)]
     if isinstance(step, int):
@@ -116,7 +137,7 @@ def compile_jsonpath(path: str, where: str) -> Callable[[Any], Any]:
         parsed = parser.parse(path)
     except Exception as error:  # the library raises several kinds, bare ones too
         raise ConfigurationError(f"{where}: {path!r} is no JSONPath: {error}") from None
-    several = SEVERAL.search(path) is not None
+    several = SEVERAL.search(QUOTED.sub("''", path)) is not None
 
     def find(data: Any) -> Any:
         values = [match.value for match in parsed.find(data)]

@@ -170,9 +170,10 @@ class ResultExtractor(ConfiguredRoutine):
 
         Args:
             name: Its name, which becomes the format of what it finds.
-            function: Gets the data, and as a second argument, if it takes one, the
-                configuration. Returns what it found, None for nothing, or a dict with
-                `result` and any of `format`, `metadata`, `confidence` and `path`.
+            function: Gets the data, and the configuration as a second argument, if it
+                needs one or names it `config`. Returns what it found, None for nothing,
+                or a dict with `result` and any of `format`, `metadata`, `confidence`
+                and `path`.
             confidence: For "auto", 0 to 1, unless the function says it.
 
         Raises:

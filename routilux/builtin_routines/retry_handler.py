@@ -163,7 +163,13 @@ class RetryHandler(ConfiguredRoutine):
         self, items: list[Any], progress: Progress, worker_state: WorkerState
     ) -> Coroutine[Any, Any, None] | None:
         while progress.done < len(items):
-            call, data = self._call_of(items[progress.done])
+            payload = payload_of(items[progress.done], self._config["input_key"])
+            try:
+                call, data = self._call_of(payload)
+            except TypeError as error:
+                progress.next_item()
+                self._fail(error, worker_state, "error", data=payload)
+                continue
             progress.attempt += 1
             try:
                 value = call()
@@ -193,14 +199,17 @@ class RetryHandler(ConfiguredRoutine):
         if rest is not None:
             await rest
 
-    def _call_of(self, item: Any) -> tuple[Callable[[], Any], Any]:
-        payload = payload_of(item, self._config["input_key"])
+    def _call_of(self, payload: Any) -> tuple[Callable[[], Any], Any]:
         if isinstance(payload, Mapping) and callable(payload.get("operation")):
-            operation = payload["operation"]
-            args = tuple(payload.get("args", ()))
-            if "data" in payload:
-                args = (payload["data"], *args)
-            call = functools.partial(operation, *args, **payload.get("kwargs", {}))
+            first = [payload["data"]] if "data" in payload else []
+            args, kwargs = payload.get("args", ()), payload.get("kwargs", {})
+            try:
+                call = functools.partial(payload["operation"], *first, *args, **kwargs)
+            except TypeError as error:
+                raise TypeError(
+                    "an operation needs args that are a list, and kwargs that are a"
+                    f" dict with names as keys, not {args!r} and {kwargs!r}"
+                ) from error
             return call, payload.get("data")
         operation = self._config["operation"]
         if operation is None:

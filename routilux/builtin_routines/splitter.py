@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from routilux.builtin_routines.configured import ConfiguredRoutine
@@ -26,8 +27,8 @@ class Splitter(ConfiguredRoutine):
     """Emit each part of a collection as an item of its own.
 
     Slot `input`. Events `item` (item, index, count), `empty` () for a collection
-    without parts, `error` (error, data) for what can't be split; an error that no
-    routine listens to fails the job.
+    without parts, `error` (error, data) for what can't be split, or raises while it is
+    read; an error that no routine listens to fails the job.
 
     A collection is split while it is read, so that a generator of any length goes
     through a bounded queue.
@@ -69,23 +70,35 @@ class Splitter(ConfiguredRoutine):
 
     def handle(self, data: Any, worker_state: WorkerState) -> None:
         """Emit the parts of the data."""
+        # Only what reads the collection is in a `try`: what emit() raises is not an
+        # error of the data.
         try:
-            parts = self._parts(data)
-        except (TypeError, LookupError) as error:
+            parts, extra = self._begin(data)
+        except Exception as error:
             self._fail(error, worker_state, "error", data=data)
             return
-        extra: dict[str, Any] = {}
-        if self._config["include_count"]:
-            if not isinstance(parts, Sized):
-                parts = list(parts)
-            extra["count"] = len(parts)
-        index = -1
-        for index, part in enumerate(parts):
+        for index in itertools.count():
+            try:
+                part = next(parts)
+            except StopIteration:
+                break
+            except Exception as error:
+                self._fail(error, worker_state, "error", data=data)
+                return
             if self._config["include_index"]:
                 extra["index"] = index
             self.emit("item", item=part, **extra)
-        if index < 0:
+        if index == 0:
             self.emit("empty")
+
+    def _begin(self, data: Any) -> tuple[Iterator[Any], dict[str, Any]]:
+        # An iterator over the parts, and what is emitted with each of them.
+        parts = self._parts(data)
+        if not self._config["include_count"]:
+            return iter(parts), {}
+        if not isinstance(parts, Sized):
+            parts = list(parts)
+        return iter(parts), {"count": len(parts)}
 
     def _parts(self, data: Any) -> Iterable[Any]:
         config = self._config

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterable
 from types import (
     BuiltinFunctionType,
@@ -35,11 +36,15 @@ class Alike:
     Args:
         routine: The routine.
         twin: The routine that the same constructor made.
+        constructed: The constructor set what is compared, so that what shows its values
+            only to pickle, such as an iterator, is alike if its class is: it differs
+            by how far it went, and begins anew.
 
     Thread-safety: an object is for one comparison, on one thread.
     """
 
-    def __init__(self, routine: Any, twin: Any) -> None:
+    def __init__(self, routine: Any, twin: Any, constructed: bool = False) -> None:
+        self._constructed = constructed
         self._routine = routine
         self._twin = twin
         # Pairs that are being compared, kept alive so that their ids stay theirs: a
@@ -68,10 +73,22 @@ class Alike:
         if parts is not None:
             return self._all(parts(one), parts(other))
         if isinstance(one, dict):
-            return list(one) == list(other) and self._all(one.values(), other.values())
+            same_keys = list(one) == list(other)
+            return same_keys and self._contents(
+                one, other, one.values(), other.values()
+            )
         if isinstance(one, (list, tuple)):
-            return self._all(one, other)
+            return self._contents(one, other, one, other)
         return self._values(one, other)
+
+    def _contents(
+        self, one: Any, other: Any, ones: Iterable[Any], others: Iterable[Any]
+    ) -> bool:
+        if not self._all(ones, others):
+            return False
+        # A subclass has attributes beside its items, a defaultdict its factory.
+        plain = type(one) in (dict, list, tuple)
+        return plain or self._all(_state(one), _state(other))
 
     def _all(self, ones: Iterable[Any], others: Iterable[Any]) -> bool:
         left, right = list(ones), list(others)
@@ -89,7 +106,21 @@ class Alike:
                 return bool(one == other)
             except Exception:  # code of the user
                 return False
-        return self._all(_state(one), _state(other))
+        if not self._all(_state(one), _state(other)):
+            return False
+        return self._constructed or self._check(_reduced(one), _reduced(other))
+
+
+def _reduced(value: Any) -> Any:
+    # What pickle would make it again of: an object of a C type, such as an itemgetter,
+    # has no attributes, but shows its values there. None if it has no such form.
+    if isinstance(value, itertools.count):
+        return repr(value)  # its pickling is deprecated, and gone in Python 3.14
+    cls: Any = type(value)  # of a class its metaclass, whose method wants the class
+    try:
+        return cls.__reduce_ex__(value, 2)
+    except Exception:  # a TypeError for locks and files; code of the user
+        return None
 
 
 def _state(value: Any) -> list[Any]:

@@ -71,7 +71,9 @@ def callable_to(
         module, _, name = name_of(value).partition(":")
         return _told("function", module, name)
     except ValueError as error:
-        if (constructed and is_like(value, fresh)) or same(value, fresh, routine, twin):
+        if (constructed and is_like(value, fresh)) or same(
+            value, fresh, routine, twin, constructed
+        ):
             return _told(
                 "constructor", type(routine).__module__, type(routine).__qualname__
             )
@@ -93,7 +95,9 @@ def is_like(value: Any, fresh: Any) -> bool:
     return type(value) is type(fresh) and codes[0] is codes[1]
 
 
-def same(value: Any, fresh: Any, routine: Any, twin: Any) -> bool:
+def same(
+    value: Any, fresh: Any, routine: Any, twin: Any, constructed: bool = False
+) -> bool:
     """Whether two callables are the same code with the same values, made by two calls.
 
     Args:
@@ -102,8 +106,9 @@ def same(value: Any, fresh: Any, routine: Any, twin: Any) -> bool:
         routine: The routine.
         twin: The routine that the same constructor made; where `value` holds the
             routine, `fresh` has to hold the twin.
+        constructed: See `callable_to`.
     """
-    return Alike(routine, twin).check(value, fresh)
+    return Alike(routine, twin, constructed).check(value, fresh)
 
 
 def callable_from(

@@ -69,7 +69,7 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
     fresh = make_routine(type(routine), arguments, where)
     handler = routine._given_handler()
     fields = routine.serializable_fields()
-    return {
+    document = {
         "_type": type(routine).__qualname__,
         "class": _name_of(type(routine), where),
         "arguments": arguments,
@@ -81,13 +81,30 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             name: {"_type": "Event", "name": name, "output_params": event.output_params}
             for name, event in routine._events.items()
         },
+        **_callables_to(routine, fresh, where),
+        "timeout": routine._timeout,
+        "fields": {
+            name: encode(getattr(routine, name), f"{name} of {where}")
+            for name in fields
+        },
+    }
+    if routine._order_chosen:
+        document["concurrency"] = encode(
+            routine._concurrency, f"the concurrency of {where}"
+        )
+    return document
+
+
+def _callables_to(routine: Routine, fresh: Routine, where: str) -> dict[str, Any]:
+    constructed = routine._constructed
+    return {
         "_activation_policy": callable_to(
             routine._given_policy(),
             routine,
             fresh._activation_policy,
             fresh,
             f"the activation policy of {where}",
-            routine._constructed.get("policy", False),
+            constructed.get("policy", False),
         ),
         "_logic": callable_to(
             routine._logic,
@@ -95,15 +112,9 @@ def routine_to(routine: Routine, where: str) -> dict[str, Any]:
             fresh._logic,
             fresh,
             f"the logic of {where}",
-            routine._constructed.get("logic", False),
+            constructed.get("logic", False),
         ),
-        "concurrency": encode(routine._concurrency, f"the concurrency of {where}"),
-        "timeout": routine._timeout,
         "concurrency_key": _key_to(routine, fresh, f"the key of {where}"),
-        "fields": {
-            name: encode(getattr(routine, name), f"{name} of {where}")
-            for name in fields
-        },
     }
 
 
@@ -189,6 +200,7 @@ def _fill(routine: Routine, document: dict[str, Any], where: str) -> None:
         routine.set_logic(logic)
     if "concurrency" in document:
         routine._concurrency = decode(document["concurrency"], where)
+        routine._order_chosen = True
     if "timeout" in document:
         routine.set_timeout(document["timeout"])
     if "concurrency_key" in document:

@@ -17,6 +17,7 @@ from routilux.builtin_routines import (
     SchemaValidator,
     Splitter,
 )
+from routilux.tools import clone_routine
 
 WAIT = 20.0
 
@@ -84,6 +85,32 @@ def test_a_policy_of_your_own_comes_back_too():
     routine = configured(Filter).set_activation_policy(batch_size_policy(3))
     made = through_a_document(routine)
     assert (made._own_policy, made._activation_policy.batch_size) == (True, 3)
+
+
+def through_a_flow_file(routine):
+    flow = Flow("whole")
+    flow.add_routine(routine, "one")
+    return Flow.from_yaml(flow.to_yaml()).routines["one"]
+
+
+@pytest.mark.parametrize(
+    "way", [through_a_document, through_a_flow_file, clone_routine]
+)
+@pytest.mark.parametrize("chosen", [1, 100])
+def test_a_retry_handler_keeps_the_concurrency_that_was_set(way, chosen):
+    made = way(RetryHandler().set_concurrency(chosen))
+    made.set_config(max_items=9)
+    assert made._concurrency == chosen
+
+
+@pytest.mark.parametrize(
+    "way", [through_a_document, through_a_flow_file, clone_routine]
+)
+def test_a_retry_handler_without_one_goes_by_its_max_items_still(way):
+    made = way(configured(RetryHandler, max_items=7))
+    assert made._concurrency == 7
+    made.set_config(max_items=9)
+    assert made._concurrency == 9
 
 
 def test_a_retry_handler_keeps_its_error_handler_and_its_retries():

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy
 import pytest
 
 from routilux import ConfigurationError
@@ -129,7 +130,11 @@ def test_several_workers_filter_apart(bench):
         ("x", "eq", 1, {"x": 1}, True),
         ("x", "ne", 1, {"x": 1}, False),
         ("x", "ne", 1, {}, True),
+        ("x", "not_in", [1], {}, True),
+        ("x", "eq", 1, {}, False),
         ("x", "lt", 1, {"x": "a"}, False),
+        ("x", "eq", 1, {"x": numpy.array([1, 2])}, False),
+        ("x", "ne", 1, {"x": numpy.array([1, 2])}, False),
         ("x", "in", [1, 2], {"x": 2}, True),
         ("x", "not_in", [1, 2], {"x": 3}, True),
         ("x", "contains", "b", {"x": "abc"}, True),
@@ -175,6 +180,9 @@ def test_a_condition_that_raises_fails_the_job(bench):
         ({"condition": 3}, ["condition", "3"]),
         ({"condition": "data["}, ["condition", "parsed"]),
         ({"condition": "dta > 3"}, ["dta", "data"]),
+        ({"condition": "stats['total'] > 3"}, ["stats", "data", "config"]),
+        ({"condition": [{"x": 1}, "stats['total'] > 3"]}, ["[1]", "stats"]),
+        ({"condition": {"x": {"type": int}}}, ["x", "type", "class"]),
         ({"condition": {}}, ["condition", "empty"]),
         ({"condition": []}, ["condition", "empty"]),
         ({"condition": {"x": {"gt": 1, "foo": 2}}}, ["foo", "gt"]),

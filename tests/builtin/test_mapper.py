@@ -71,6 +71,48 @@ def test_keep_unmapped_keeps_the_keys_that_no_source_uses(bench):
     assert mapped(bench) == [{"n": "3", "left": 1, "name": "Ada"}]
 
 
+@pytest.mark.parametrize(
+    ("source", "data", "kept"),
+    [
+        ("a.b", {"a.b": 1, "a": 2}, {"a": 2}),
+        ("a.b", {"a": {"b": 1}, "b": 2}, {"b": 2}),
+        ("['a'].b", {"a": {"b": 1}, "b": 2}, {"b": 2}),
+        ("['a.c'].b", {"a.c": {"b": 1}, "a": 2}, {"a": 2}),
+        ("[0].b", {0: {"b": 1}, "b": 2}, {"b": 2}),
+        ("[0].b", {"0": {"b": 1}, "b": 2}, {"b": 2}),
+        ("$.a.b", {"a": {"b": 1}, "b": 2}, {"b": 2}),
+        ("$['a.c'].b", {"a.c": {"b": 1}, "a": 2}, {"a": 2}),
+        ("$.'a c'.b", {"a c": {"b": 1}, "a": 2}, {"a": 2}),
+        ("$.'a.c'.b", {"a.c": {"b": 1}, "a": 2}, {"a": 2}),
+        (lambda data: 1, {"a": 2, None: 3}, {"a": 2, None: 3}),
+    ],
+)
+def test_keep_unmapped_knows_the_key_that_a_source_uses(bench, source, data, kept):
+    bench = bench(configured(mappings={"x": source}, keep_unmapped=True))
+    bench.run(data)
+    assert mapped(bench) == [{**kept, "x": 1}]
+
+
+@pytest.mark.parametrize("key", ["a:b", "a,b", "a?", "a*", "a..b"])
+def test_a_jsonpath_with_a_quoted_key_has_no_wildcard(bench, key):
+    bench = bench(configured(mappings={"x": f"$['{key}']"}))
+    bench.run({key: 1})
+    assert mapped(bench) == [{"x": 1}]
+
+
+def test_a_jsonpath_with_two_quoted_keys_gives_a_list(bench):
+    bench = bench(configured(mappings={"x": "$['a','b']"}))
+    bench.run({"a": 1, "b": 2})
+    assert mapped(bench) == [{"x": [1, 2]}]
+
+
+@pytest.mark.parametrize("step", ["²", "--5", "-"])
+def test_a_step_that_is_no_index_finds_nothing_in_a_list(bench, step):
+    bench = bench(configured(mappings={"x": f"tags.{step}"}))
+    [job] = bench.run({"tags": ["a"] * 9})
+    assert (mapped(bench), job.status) == ([{}], "completed")
+
+
 def test_without_jsonpath_a_dollar_is_a_key_like_others(bench):
     bench = bench(configured(mappings={"x": "$.y"}, jsonpath_enabled=False))
     bench.run({"$": {"y": 1}})

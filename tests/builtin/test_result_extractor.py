@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy
 import pytest
 
 from routilux import ConfigurationError
@@ -153,6 +154,78 @@ def test_a_registered_extractor_may_say_more_and_get_the_configuration(bench):
     ]
 
 
+def by_default(data, config=None):
+    return config["strategy"]
+
+
+def by_its_own_default(data, separator="-"):
+    return data + separator
+
+
+@pytest.mark.parametrize(
+    ("function", "result"), [(by_default, "auto"), (by_its_own_default, "x-")]
+)
+def test_an_optional_argument_is_the_configuration_if_its_name_is(
+    bench, function, result
+):
+    bench = bench(configured().register_extractor("mine", function))
+    bench.run("x")
+    assert [item["extracted_result"] for item in bench.got("output")] == [result]
+
+
+@pytest.mark.parametrize("confidence", ["high", None, -1, float("nan"), True])
+def test_a_confidence_that_is_no_number_is_the_error_of_its_extractor(
+    bench, confidence
+):
+    routine = configured().register_extractor(
+        "mine", lambda data: {"result": 1, "confidence": confidence}
+    )
+    bench = bench(routine)
+    [job] = bench.run(JSON)
+    [item] = bench.got("output")
+    assert (job.status, item["extracted_result"]) == ("completed", {"a": 1})
+    assert "'mine'" in item["metadata"]["errors"][0]
+
+
+def test_a_confidence_may_be_a_number_of_numpy(bench):
+    routine = configured().register_extractor(
+        "mine", lambda data: {"result": 1, "confidence": numpy.float32(0.5)}
+    )
+    bench = bench(routine)
+    bench.run("x")
+    assert bench.got("output")[0]["confidence"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ('```json\n{"a": "x ``` y"}\n```', {"a": "x ``` y"}),
+        ('```json\n{"a": "```"}\n```\n', {"a": "```"}),
+        ('```json\n{"a": 1}```\nDone.', {"a": 1}),
+        ('Here: ```json\n{"a": 1}\n``` and more', {"a": 1}),
+        ('- item\n  ```json\n  {"a": 1}\n  ```\n', {"a": 1}),
+        ("```json\n```\n```json\n[1]\n```", [1]),
+    ],
+)
+def test_a_block_ends_at_a_fence_and_not_at_backticks_inside_of_it(bench, text, result):
+    assert one(bench, text)["extracted_result"] == result
+
+
+def nested_xml(depth):
+    return "<a>" * depth + "<b c='1'/>" + "</a>" * depth
+
+
+def test_xml_is_whole_or_not_found(bench):
+    found = one(bench, f"```xml\n{nested_xml(20)}\n```", extract_xml_blocks=True)
+    assert str(found["extracted_result"]).count("'a'") == 20
+    assert "{'@c': '1'}" in str(found["extracted_result"])
+
+
+def test_languages_of_code_have_no_case(bench):
+    item = one(bench, CODE, code_block_languages=["Python"])
+    assert (item["format"], item["extracted_result"]) == ("code", "print(1)")
+
+
 def broken(data):
     raise ValueError("broken")
 
@@ -190,8 +263,15 @@ def test_without_continue_on_error_the_job_fails(bench):
         "```json\n{broken\n```",
         "```yaml\n!!python/object/apply:os.system ['true']\n```",
         '{"a": ' * 100_000,
+        "```yaml\na: !!bool foo\n```",
+        "```yaml\na: !!timestamp foo\n```",
+        "```xml\n<a>\ud800</a>\n```",
+        f"```xml\n{'<a>' * 21}text{'</a>' * 21}\n```".replace("text", "<b>c</b>"),
     ],
-    ids=["entities", "bad xml", "bad json", "yaml object", "deep json"],
+    ids=[
+        *("entities", "bad xml", "bad json", "yaml object", "deep json"),
+        *("no bool", "no time", "half a pair", "deep xml"),
+    ],
 )
 def test_what_is_unsafe_or_broken_is_nothing_found(bench, text):
     item = one(

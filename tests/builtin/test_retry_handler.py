@@ -176,6 +176,17 @@ def test_max_items_is_how_many_are_tried_at_once():
     assert routine._concurrency == 2
 
 
+@pytest.mark.parametrize("key", ["args", "kwargs"])
+def test_an_item_that_can_not_be_called_is_an_error_event(bench, key):
+    bench = bench(configured())
+    wrong, right = {"operation": int, key: 5}, {"operation": int, "args": [3]}
+    jobs = bench.run(wrong, right)
+    [error] = bench.got("error")
+    assert error["data"] == wrong and key in error["error"]
+    assert [item["data"] for item in bench.got("success")] == [3]
+    assert [job.status for job in jobs] == ["completed", "completed"]
+
+
 def test_an_item_without_an_operation_passes_as_it_is(bench):
     bench = bench(configured())
     bench.run(5, {"x": 1})

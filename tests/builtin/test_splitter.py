@@ -1,5 +1,6 @@
 """Splitter."""
 
+import numpy
 import pytest
 
 from routilux import ConfigurationError
@@ -117,3 +118,35 @@ def test_wrong_configuration_names_the_key_and_what_is_valid(config, words):
     with pytest.raises(ConfigurationError) as caught:
         Splitter().set_config(**config)
     assert all(word in str(caught.value) for word in words)
+
+
+def broken(parts):
+    """Yield parts, then raise."""
+    yield from parts
+    raise OSError("disk")
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_collection_that_raises_while_it_is_read_is_an_error_event(bench, count):
+    bench = bench(Splitter())
+    data = broken(range(count))
+    jobs = bench.run(data, [7])
+    assert bench.got("error") == [{"error": "OSError: disk", "data": data}]
+    assert parts(bench) == [*range(count), 7]
+    assert bench.got("empty") == []
+    assert [job.status for job in jobs] == ["completed", "completed"]
+
+
+def test_a_count_that_can_not_be_taken_is_an_error_event(bench):
+    bench = bench(configured(include_count=True))
+    [job] = bench.run(broken([1]))
+    assert [item["error"] for item in bench.got("error")] == ["OSError: disk"]
+    assert (parts(bench), job.status) == ([], "completed")
+
+
+def test_an_array_without_dimensions_is_an_error_event(bench):
+    bench = bench(Splitter())
+    [job] = bench.run(numpy.array(5))
+    [error] = bench.got("error")
+    assert "TypeError" in error["error"]
+    assert job.status == "completed"

@@ -1,7 +1,10 @@
 """Logic and policies that a routine's constructor sets, and those that others set."""
 
+import collections
 import functools
+import itertools
 import json
+import operator
 import threading
 
 import pytest
@@ -218,3 +221,67 @@ def test_what_the_constructor_made_may_have_counted_and_begins_anew():
     back = again(routine)
     assert back._logic({}, {}, None) == 1
     assert back._activation_policy.seconds == 1
+
+
+class Grouped(Routine):
+    """Runs in parallel by a key that its constructor makes; `way` says how."""
+
+    way = staticmethod(operator.itemgetter)
+
+    def __init__(self):
+        super().__init__()
+        self.add_slot("input")
+        self.set_activation_policy(immediate_policy())
+        self.set_concurrency(4, key=self.way("user"))
+
+
+class Names(list):
+    """A list with an attribute."""
+
+    def __init__(self, word):
+        self.word = word
+
+
+KEYS = [
+    operator.itemgetter,
+    operator.attrgetter,
+    operator.methodcaller,
+    lambda word: operator.methodcaller("get", default=word),
+    lambda word: enclosed(itertools.count(len(word))),
+    lambda word: enclosed(collections.defaultdict({"user": list}.get(word, dict))),
+    lambda word: enclosed(Names(word)),
+    lambda word: enclosed(iter([word])),
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_key_that_was_set_from_outside_with_another_value_is_an_error(key, monkeypatch):
+    monkeypatch.setattr(Grouped, "way", staticmethod(key))
+    routine = Grouped()
+    assert callable(again(routine)._concurrency_key)
+    routine.set_concurrency(4, key=key("order"))
+    with pytest.raises(SerializationError, match=f"the {ALONE}"):
+        routine.serialize()
+    routine.set_concurrency(4, key=key("user"))
+    assert callable(again(routine)._concurrency_key)
+
+
+class SetUp(Routine):
+    """Has its constructor call a method that others may call as well."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_slot("input")
+        self.setup("a")
+
+    def setup(self, word):
+        self.set_activation_policy(immediate_policy())
+        self.set_logic(enclosed(word))
+
+
+def test_setup_that_somebody_else_calls_is_not_the_constructor():
+    routine = SetUp()
+    assert again(routine)._logic(None, None, None) == "a"
+    routine.setup("b")
+    with pytest.raises(SerializationError, match=f"the {ALONE}"):
+        routine.serialize()

@@ -1,6 +1,8 @@
 """Logic and policies that close over their routine, in clones and in flow files."""
 
 import functools
+import itertools
+import operator
 
 import pytest
 
@@ -63,6 +65,19 @@ class Counting(Closure):
         self.set_logic(process)
 
 
+class Numbering(Closure):
+    """Numbers what it gets, by an iterator of the constructor."""
+
+    def __init__(self):
+        super().__init__()
+        numbers = itertools.count(1)
+
+        def process(slot_data, policy_message, worker_state):
+            self.emit("output", value=(next(numbers), slot_data["input"][0]))
+
+        self.set_logic(process)
+
+
 class Partial(Closure):
     """Has a logic that is a method with an argument."""
 
@@ -117,6 +132,14 @@ class Keyed(Closure):
         self.set_concurrency(4, key=key)
 
 
+class Grouped(Closure):
+    """Runs in parallel by a key of what it gets."""
+
+    def __init__(self):
+        super().__init__()
+        self.set_concurrency(4, key=operator.itemgetter("user"))
+
+
 def flow_with(routine):
     flow = Flow("original")
     flow.add_routine(routine, "work")
@@ -168,6 +191,16 @@ def test_a_clone_does_not_count_for_the_original():
     assert results(made, "c") == [(1, "c")]
     assert results(flow_with(later), "d") == [(3, "d")]
     assert results(flow_with(clone_routine(flow.routines["work"])), "e") == [(3, "e")]
+
+
+def test_an_iterator_of_the_constructor_is_one_of_each_clone():
+    flow = flow_with(Numbering())
+    assert results(flow, "a", "b") == [(1, "a"), (2, "b")]
+    made = clone_routine(flow.routines["work"])
+    assert results(flow_with(clone_routine(made)), "c") == [(1, "c")]
+    assert results(flow_with(made), "d") == [(1, "d")]
+    back = Flow.from_yaml(flow_with(flow.routines["work"]).to_yaml())
+    assert results(back, "e") == [(1, "e")]
 
 
 def sender(routine, factor):
@@ -229,3 +262,20 @@ def test_what_replaces_the_constructors_can_not_be_written_down(change, place):
     change(flow.routines["work"])
     with pytest.raises(ConfigurationError, match=place):
         flow.to_dict()
+
+
+def test_a_default_by_keyword_is_of_the_clone():
+    original = Closure()
+
+    def process(slot_data, policy_message, worker_state, *, routine=original, factor=2):
+        routine.emit("output", value=factor * slot_data["input"][0])
+
+    original.set_logic(process)
+    assert results(flow_with(clone_routine(original)), 1, 2) == [2, 4]
+
+
+def test_a_key_that_was_set_from_outside_is_that_of_the_clone():
+    original = Grouped()
+    original.set_concurrency(4, key=operator.itemgetter("order"))
+    key = clone_routine(original)._concurrency_key
+    assert key({"user": 1, "order": 2}) == 2

@@ -125,13 +125,20 @@ def export_callables(
     """Write down policy, logic and concurrency that the class does not set itself."""
     policy, logic = routine._given_policy(), routine._logic
     key, usual = routine._concurrency_key, fresh._concurrency_key
-    if policy is not None and not same(
-        policy, fresh._activation_policy, routine, fresh
-    ):
+
+    def is_made(value: Any, other: Any, what: str) -> bool:
+        # Making the class again makes it again.
+        constructed = routine._constructed.get(what, False)
+        return same(value, other, routine, fresh, constructed)
+
+    if policy is not None and not is_made(policy, fresh._activation_policy, "policy"):
         spec["policy"] = export_policy(f"{where}.policy", policy)
-    if logic is not None and not same(logic, fresh._logic, routine, fresh):
+    if logic is not None and not is_made(logic, fresh._logic, "logic"):
         spec["logic"] = refer(f"{where}.logic", logic)
-    if routine._concurrency == fresh._concurrency and same(key, usual, routine, fresh):
+    numbers = routine._concurrency, routine._order_chosen
+    if numbers == (fresh._concurrency, fresh._order_chosen) and is_made(
+        key, usual, "key"
+    ):
         return
     spec["concurrency"] = routine._concurrency
     if key is not None:

@@ -101,14 +101,18 @@ def clone_callables(routine: Routine, made: Routine) -> None:
     rebinding = Rebinding(routine, made)
     policy = routine._given_policy()
     if policy is not None:
-        made.set_activation_policy(rebinding.choose(policy, made._activation_policy))
+        chosen = rebinding.choose(policy, made._activation_policy, "policy")
+        made.set_activation_policy(chosen)
     if routine._logic is not None and routine._logic is not made._logic:
-        made.set_logic(rebinding.choose(routine._logic, made._logic))
+        made.set_logic(rebinding.choose(routine._logic, made._logic, "logic"))
     key = routine._concurrency_key
     if callable(key):
-        key = rebinding.choose(key, made._concurrency_key)
-    if (routine._concurrency, key) != (made._concurrency, made._concurrency_key):
+        key = rebinding.choose(key, made._concurrency_key, "key")
+    order = routine._concurrency, key, routine._order_chosen
+    if order != (made._concurrency, made._concurrency_key, made._order_chosen):
         made.set_concurrency(routine._concurrency, key=key)
+    # What was the constructor's is so in the clone, for clones and documents of it.
+    made._constructed.update(routine._constructed)
 
 
 def clone_flow(flow: Flow, flow_id: str | None = None) -> Flow:

@@ -35,14 +35,16 @@ class Rebinding:
         self._cells: dict[int, CellType] = {}
         self._functions: dict[int, FunctionType] = {}
 
-    def choose(self, value: Any, made: Any) -> Any:
+    def choose(self, value: Any, made: Any, what: str) -> Any:
         """Return what the clone shall have for a callable.
 
         Args:
             value: The original's.
             made: What the constructor of the clone put in its place.
+            what: "logic", "policy" or "key".
         """
-        if same(value, made, self._old, self._new):
+        constructed = self._old._constructed.get(what, False)
+        if same(value, made, self._old, self._new, constructed):
             return made
         return self._of(value) if self._leads_to_old(value, set()) else value
 
@@ -72,7 +74,7 @@ class Rebinding:
         return known.get(value.name, value)
 
     def _function(self, value: FunctionType) -> FunctionType:
-        if value.__closure__ is None and not value.__defaults__:
+        if not parts_of(value):
             return value
         cells = tuple(map(self._cell, value.__closure__ or ()))
         known = self._functions.get(id(value))
@@ -82,7 +84,9 @@ class Rebinding:
         made = FunctionType(
             value.__code__, value.__globals__, value.__name__, defaults, cells or None
         )
-        made.__kwdefaults__ = value.__kwdefaults__
+        if value.__kwdefaults__:
+            keywords = value.__kwdefaults__.items()
+            made.__kwdefaults__ = {key: self._of(item) for key, item in keywords}
         made.__qualname__ = value.__qualname__
         made.__dict__.update(value.__dict__)
         self._functions[id(value)] = made
@@ -102,7 +106,8 @@ def parts_of(value: Any) -> list[Any]:
     if isinstance(value, FunctionType):
         cells = value.__closure__ or ()
         enclosed = [item for cell in cells for item in contents(cell)]
-        return [*enclosed, *(value.__defaults__ or ())]
+        keywords = (value.__kwdefaults__ or {}).values()
+        return [*enclosed, *(value.__defaults__ or ()), *keywords]
     if isinstance(value, MethodType):
         return [value.__self__]
     if isinstance(value, (Event, Slot)):
