@@ -79,7 +79,7 @@ ubsan-test: ubsan
 # Needs a free-threaded CPython that was configured --with-thread-sanitizer.
 tsan-test: tsan
 	$(PYTHON) -c "import sysconfig as s; assert 'thread-san' in s.get_config_var('CONFIG_ARGS')"
-	TSAN_OPTIONS=suppressions=$(SAN)/tsan.supp:history_size=5:die_after_fork=0 \
+	TSAN_OPTIONS=suppressions=$(SAN)/tsan.supp:history_size=5:die_after_fork=0:report_thread_leaks=0 \
 	    PYTHON_GIL=0 ROUTILUX_MODEL_FLOWS=100 \
 	    $(PYTHON) -m pytest -p no:cacheprovider -m "not memory" \
 	    --timeout 1800 -o faulthandler_timeout=1700 \
