@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 from routilux.activation_policies import all_slots_ready_policy, immediate_policy
+from routilux.context import is_wanted
 from routilux.errors import SlotQueueFullError
 from routilux.functions import SKIP, check_function, name_of
 from routilux.routine import Routine
@@ -44,7 +45,8 @@ def routine(
     4. When it raises and the routine has an event "error", that is emitted with
        `error=` (the text), `error_type=` and `data=` (the item); else it is raised.
 
-    A generator function emits each value; an async function is awaited.
+    A generator function emits each value, and is closed when its job is cancelled; an
+    async function is awaited.
 
     Args:
         input_slot: Name of the slot.
@@ -225,6 +227,9 @@ def logic_of(
                 value = call(self, *items)
                 for one in value if yields else (value,):
                     give(self, event, one)
+                    if yields and not is_wanted():
+                        value.close()  # no job is left that wants the rest
+                        return
             except SlotQueueFullError:
                 raise
             except Exception as error:
@@ -245,8 +250,12 @@ def logic_of__async(
         for items in groups(slot_data):
             try:
                 if yields:
-                    async for one in call(self, *items):
+                    values = call(self, *items)
+                    async for one in values:
                         give(self, event, one)
+                        if not is_wanted():
+                            await values.aclose()
+                            return
                 else:
                     give(self, event, await call(self, *items))
             except SlotQueueFullError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Generator, Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from routilux.builtin_routines.configured import ConfiguredRoutine
@@ -15,6 +15,7 @@ from routilux.builtin_routines.settings import (
     optional,
     text,
 )
+from routilux.context import is_wanted
 
 if TYPE_CHECKING:
     from routilux.worker import WorkerState
@@ -30,7 +31,7 @@ class Splitter(ConfiguredRoutine):
     routine listens to fails the job.
 
     A collection is split while it is read, so that a generator of any length goes
-    through a bounded queue.
+    through a bounded queue. When its job is cancelled, no more of it is read.
 
     Configuration:
         field: Path of the collection in the data; None: the data itself.
@@ -84,6 +85,10 @@ class Splitter(ConfiguredRoutine):
             if self._config["include_index"]:
                 extra["index"] = index
             self.emit("item", item=part, **extra)
+            if not is_wanted():
+                if isinstance(parts, Generator):
+                    parts.close()
+                break
         if index < 0:
             self.emit("empty")
 

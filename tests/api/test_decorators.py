@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -29,8 +31,10 @@ class Catch(Routine):
         self.add_slot("input")
         self.set_activation_policy(immediate_policy())
         self.seen: list[Any] = []
+        self.started = threading.Event()
 
     def logic(self, slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        self.started.set()
         self.seen.extend(slot_data["input"])
         job = get_current_job()
         assert job is not None
@@ -102,6 +106,48 @@ def test_generators_emit_each_value() -> None:
         yield from range(item)
 
     assert run(count(), 2) == [{"result": 0}, {"result": 1}]
+
+
+def cancel_on_the_way(function: Any, closed: threading.Event) -> None:
+    """Cancel the job of an endless generator; expect both to end."""
+    flow, catch = Flow(), Catch()
+    flow.add_routine(routine(function)(), "made")
+    flow.add_routine(catch, "catch")
+    flow.connect("made", "output", "catch", "input")
+    with Runtime(thread_pool_size=2) as runtime:
+        runtime.exec(flow)
+        job = runtime.post(flow, "made", "input", 1).job
+        catch.started.wait(WAIT)
+        assert job.cancel()
+        assert closed.wait(WAIT)
+        assert job.wait(WAIT)
+
+
+def test_endless_generator_ends_when_its_job_is_cancelled() -> None:
+    closed = threading.Event()
+
+    def forever(item: int) -> Iterator[int]:
+        try:
+            while True:
+                yield item
+        finally:
+            closed.set()
+
+    cancel_on_the_way(forever, closed)
+
+
+def test_endless_async_generator_ends_when_its_job_is_cancelled() -> None:
+    closed = threading.Event()
+
+    async def forever(item: int) -> AsyncIterator[int]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+                yield item
+        finally:
+            closed.set()
+
+    cancel_on_the_way(forever, closed)
 
 
 def test_async_functions_are_awaited() -> None:

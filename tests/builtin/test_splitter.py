@@ -1,8 +1,10 @@
 """Splitter."""
 
+import itertools
+
 import pytest
 
-from routilux import ConfigurationError
+from routilux import ConfigurationError, get_current_job
 from routilux.builtin_routines import Splitter
 
 
@@ -117,3 +119,19 @@ def test_wrong_configuration_names_the_key_and_what_is_valid(config, words):
     with pytest.raises(ConfigurationError) as caught:
         Splitter().set_config(**config)
     assert all(word in str(caught.value) for word in words)
+
+
+def test_endless_collection_is_read_until_its_job_is_cancelled(bench):
+    closed = []
+
+    def forever():
+        try:
+            for n in itertools.count():
+                if n == 3:
+                    assert get_current_job().cancel()
+                yield n
+        finally:
+            closed.append(True)
+
+    [job] = bench(configured(input_key=None)).run(forever())
+    assert (job.status, closed) == ("cancelled", [True])
