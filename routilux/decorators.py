@@ -117,7 +117,8 @@ def routine_class(
 
     `process(item)` is called for each item; with several slots it gets one item of
     each, in their order. What it returns is treated as that of a function under
-    `@routine`, for the first of the events. `logic(slot_data, policy_message,
+    `@routine`, for the first of the events. Where a policy hands over more items of one
+    slot than of another, the activation fails. `logic(slot_data, policy_message,
     worker_state)` is taken as it is, and can call `self.emit`.
 
     To type checkers a decorated class is what it was before: let it inherit from
@@ -270,8 +271,14 @@ def logic_of__async(
 def groups(slot_data: dict[str, list[Any]]) -> list[tuple[Any, ...]]:
     """Return the items that belong together: one of each slot, or each alone."""
     lists = list(slot_data.values())
-    if all(lists):
-        return list(zip(*lists, strict=False))
+    counts = {name: len(items) for name, items in slot_data.items()}
+    if all(counts.values()):
+        if len(set(counts.values())) > 1:
+            raise ValueError(
+                "process() takes one item of each slot, but the policy handed over"
+                f" {counts}: use all_slots_ready_policy(), or a class with logic()"
+            )
+        return list(zip(*lists, strict=True))
     return [(item,) for items in lists for item in items]
 
 
