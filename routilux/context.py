@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from routilux._core import (
     JobContext,
+    JobStatus,
     get_current_job,
     get_current_job_id,
     get_current_jobs,
@@ -40,6 +41,9 @@ __all__ = [
     "set_current_job",
     "set_current_worker_state",
 ]
+
+
+UNFINISHED = (JobStatus.PENDING, JobStatus.RUNNING)
 
 
 class ExecutionContext(NamedTuple):
@@ -70,6 +74,12 @@ def get_current_execution_context() -> ExecutionContext | None:
     if worker is None or routine_id is None:
         return _said.get()
     return ExecutionContext(worker.flow, worker, routine_id, get_current_job())
+
+
+def is_wanted() -> bool:
+    """Whether a job still lives that the calling logic runs for; True outside."""
+    jobs = get_current_jobs()
+    return not jobs or any(job.status in UNFINISHED for job in jobs)
 
 
 def set_current_execution_context(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 from routilux.activation_policies import all_slots_ready_policy, immediate_policy
+from routilux.context import is_wanted
 from routilux.errors import SlotQueueFullError
 from routilux.functions import SKIP, check_function, name_of
 from routilux.routine import Routine
@@ -44,7 +45,8 @@ def routine(
     4. When it raises and the routine has an event "error", that is emitted with
        `error=` (the text), `error_type=` and `data=` (the item); else it is raised.
 
-    A generator function emits each value; an async function is awaited.
+    A generator function emits each value, and is closed when its job is cancelled; an
+    async function is awaited.
 
     Args:
         input_slot: Name of the slot.
@@ -115,7 +117,8 @@ def routine_class(
 
     `process(item)` is called for each item; with several slots it gets one item of
     each, in their order. What it returns is treated as that of a function under
-    `@routine`, for the first of the events. `logic(slot_data, policy_message,
+    `@routine`, for the first of the events. Where a policy hands over more items of one
+    slot than of another, the activation fails. `logic(slot_data, policy_message,
     worker_state)` is taken as it is, and can call `self.emit`.
 
     To type checkers a decorated class is what it was before: let it inherit from
@@ -225,6 +228,9 @@ def logic_of(
                 value = call(self, *items)
                 for one in value if yields else (value,):
                     give(self, event, one)
+                    if yields and not is_wanted():
+                        value.close()  # no job is left that wants the rest
+                        return
             except SlotQueueFullError:
                 raise
             except Exception as error:
@@ -245,8 +251,12 @@ def logic_of__async(
         for items in groups(slot_data):
             try:
                 if yields:
-                    async for one in call(self, *items):
+                    values = call(self, *items)
+                    async for one in values:
                         give(self, event, one)
+                        if not is_wanted():
+                            await values.aclose()
+                            return
                 else:
                     give(self, event, await call(self, *items))
             except SlotQueueFullError:
@@ -261,8 +271,14 @@ def logic_of__async(
 def groups(slot_data: dict[str, list[Any]]) -> list[tuple[Any, ...]]:
     """Return the items that belong together: one of each slot, or each alone."""
     lists = list(slot_data.values())
-    if all(lists):
-        return list(zip(*lists, strict=False))
+    counts = {name: len(items) for name, items in slot_data.items()}
+    if all(counts.values()):
+        if len(set(counts.values())) > 1:
+            raise ValueError(
+                "process() takes one item of each slot, but the policy handed over"
+                f" {counts}: use all_slots_ready_policy(), or a class with logic()"
+            )
+        return list(zip(*lists, strict=True))
     return [(item,) for items in lists for item in items]
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from routilux._core import owner_variable
+from routilux.handover import CARRIED, ending_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,7 +70,12 @@ class EventLoopThread:
             owner: Whom it works for, as the context variable of the core has it.
             ended: Called on the loop's thread with what it raised, or None.
         """
-        self._start().call_soon_threadsafe(self._begin, coroutine, owner, ended)
+        carried = CARRIED.get()
+        try:
+            self._start().call_soon_threadsafe(self._begin, coroutine, owner, ended)
+        finally:
+            if carried is not None:  # a copy of it is on its way
+                carried.leave()
 
     def is_current(self) -> bool:
         """Whether the calling thread is the loop's."""
@@ -162,6 +168,7 @@ class EventLoopThread:
 
         context = contextvars.copy_context()
         context.run(OWNER.set, owner)
+        ending = ending_of(context)
         loop = asyncio.get_running_loop()
         task: asyncio.Task[BaseException | None]
         if sys.version_info >= (3, 11):
@@ -175,4 +182,4 @@ class EventLoopThread:
             coroutine.close()  # cancelled before it began, it would be warned about
             ended(asyncio.CancelledError() if task.cancelled() else task.result())
 
-        task.add_done_callback(finish, context=contextvars.Context())
+        task.add_done_callback(finish, context=ending)

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from routilux._core import SimDriver, owner_variable
 from routilux.errors import SimulationError
 from routilux.event_loop import guard
+from routilux.handover import CARRIED, ending_of
 
 __all__ = ["VirtualLoop"]
 
@@ -62,13 +63,18 @@ class VirtualLoop(Base):  # type: ignore[misc]
         """Run a coroutine; see `EventLoopThread.spawn`."""
         context = contextvars.Context()
         context.run(OWNER.set, owner)
+        carried = CARRIED.get()
+        if carried is not None:
+            context.run(carried.enter)
+            carried.leave()
+        ending = ending_of(context)
 
         def begin() -> None:
             task: asyncio.Task[BaseException | None] = self._task(
                 guard(coroutine), context
             )
             self._tasks[owner] = task
-            task.add_done_callback(finish, context=contextvars.Context())
+            task.add_done_callback(finish, context=ending)
 
         def finish(task: asyncio.Task[BaseException | None]) -> None:
             self._tasks.pop(owner, None)

@@ -5,6 +5,7 @@ All work on the plain data of the analysers; none looks at a flow or a file itse
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -173,10 +174,12 @@ def rest(slot: Mapping[str, Any]) -> str:
 
 def table(head: tuple[str, ...], rows: Iterable[list[str]]) -> list[str]:
     """Return a Markdown table, nothing if it has no rows."""
-    body = [
-        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |"
-        for row in rows
-    ]
+    body = [f"| {' | '.join(map(shown, row))} |" for row in rows]
     if not body:
         return []
     return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *body, ""]
+
+
+def shown(cell: object) -> str:
+    """Return what a cell holds so that Markdown shows it as it is."""
+    return re.sub("[|<]", r"\\\g<0>", str(cell))

@@ -35,20 +35,23 @@ class RoutineAnalyzer:
 
         Returns:
             `file_path`, and `routines`: for each name, docstring, slots, events,
-            config, methods and line_number.
+            config, methods and line_number. The name of a slot or event that is not
+            written as a text is its source within `<>`.
 
         Raises:
             OSError: It can't be read.
             SyntaxError: It is no Python.
         """
         path = Path(file_path)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()  # which may say what their encoding is
         return {
             "file_path": str(path),
             "routines": self.analyze_source(text, str(path)),
         }
 
-    def analyze_source(self, text: str, name: str = "<text>") -> list[dict[str, Any]]:
+    def analyze_source(
+        self, text: str | bytes, name: str = "<text>"
+    ) -> list[dict[str, Any]]:
         """Describe the routines of a text; see `analyze_file`."""
         tree = ast.parse(text, name)
         found = [describe_class(node) for node in routine_classes(tree)]

@@ -1,7 +1,7 @@
 """Reading routines out of source files, without running them.
 
 Each function looks at one node of a syntax tree and returns plain data. What is not
-written as a literal is given as its source text.
+written as a literal is given as its source text, in the place of a name within `<>`.
 """
 
 from __future__ import annotations
@@ -74,12 +74,23 @@ def value_of(node: ast.AST) -> Any:
         return ast.unparse(node)
 
 
+def label_of(node: ast.AST) -> str:
+    """Return a name that is written as a text, anything else as `<its source text>`."""
+    value = value_of(node)
+    if isinstance(node, ast.Constant) and isinstance(value, str):
+        return value
+    return f"<{ast.unparse(node)}>"
+
+
 def arguments(call: ast.Call, names: tuple[str, ...], **default: Any) -> dict[str, Any]:
     """Return the arguments of a call by name, those of a default behind them."""
     given = {name: value_of(part) for name, part in zip(names, call.args, strict=False)}
     for part in call.keywords:
         if part.arg is not None:
             given[part.arg] = value_of(part.value)
+    if "name" in names and "name" in given:
+        by_keyword = [part.value for part in call.keywords if part.arg == "name"]
+        given["name"] = label_of((by_keyword or call.args)[0])
     return {**given, **{k: v for k, v in default.items() if k not in given}}
 
 
@@ -113,7 +124,7 @@ def describe_class(node: ast.ClassDef) -> dict[str, Any]:
 def describe_method(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, Any]:
     """Return what a method says of itself, and the events that it emits."""
     emits = [
-        value_of(call.args[0]) for call in calls_on_self(node, ("emit",)) if call.args
+        label_of(call.args[0]) for call in calls_on_self(node, ("emit",)) if call.args
     ]
     every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     return {

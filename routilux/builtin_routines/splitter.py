@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from routilux.builtin_routines.configured import ConfiguredRoutine
@@ -16,6 +16,7 @@ from routilux.builtin_routines.settings import (
     optional,
     text,
 )
+from routilux.context import is_wanted
 
 if TYPE_CHECKING:
     from routilux.worker import WorkerState
@@ -31,7 +32,7 @@ class Splitter(ConfiguredRoutine):
     read; an error that no routine listens to fails the job.
 
     A collection is split while it is read, so that a generator of any length goes
-    through a bounded queue.
+    through a bounded queue. When its job is cancelled, no more of it is read.
 
     Configuration:
         field: Path of the collection in the data; None: the data itself.
@@ -88,6 +89,10 @@ class Splitter(ConfiguredRoutine):
             if self._config["include_index"]:
                 extra["index"] = index
             self.emit("item", item=part, **extra)
+            if not is_wanted():
+                if isinstance(parts, Generator):
+                    parts.close()
+                return
         if index == 0:
             self.emit("empty")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from routilux.cli.lines import value_of
+from routilux.cli.lines import json_of
 from routilux.cli.listing import format_option, show_rows
 from routilux.cli.outlet import add_outlets
 from routilux.cli.run import entry_of, tell_failure
@@ -59,6 +59,7 @@ def submit(
     timeout: float | None,
 ) -> None:
     """Run a flow on one item, and print the record of the job."""
+    item = json_of(data)
     found = session.flow(flow)
     routine_id, slot = entry_of(found, routine_id, slot)
     output: list[Any] = []
@@ -68,7 +69,7 @@ def submit(
         worker = runtime.exec(found)
         job_id = f"job_{uuid.uuid4().hex[:12]}"
         _, made = runtime.post(
-            *(found, routine_id, slot, value_of(data)), worker.worker_id, job_id
+            *(found, routine_id, slot, item), worker.worker_id, job_id
         )
         keep({**made.to_dict(), "status": "running"})
         failure: JobFailedError | JobCancelledError | None = None

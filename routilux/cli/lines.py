@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from routilux.errors import ConfigurationError
 
-__all__ = ["Lines", "item_of", "read_items", "value_of"]
+__all__ = ["Lines", "item_of", "json_of", "read_items"]
 
 
 def value_of(text: str) -> Any:
@@ -18,6 +18,17 @@ def value_of(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def json_of(text: str) -> Any:
+    """Return what the text of `--data` says as JSON, or raise."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(
+            f"--data must be JSON, not {text!r} (column {error.colno}: {error.msg}); a"
+            f" text has quotes, as in {json.dumps(text)}"
+        ) from None
 
 
 def item_of(params: Sequence[str]) -> dict[str, Any]:
@@ -42,11 +53,11 @@ def read_items(
         defaults: Fields for items that lack them.
 
     Raises:
-        ConfigurationError: A line is no JSON, or has no fields where there are
-            defaults.
+        ConfigurationError: A line is no JSON or no text, or has no fields where there
+            are defaults.
     """
     name = "stdin" if name == "-" else name
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(decoded(stream, name), 1):
         if not line.strip():
             continue
         try:
@@ -62,6 +73,31 @@ def read_items(
                 )
             item = {**defaults, **item}
         yield item
+
+
+def decoded(stream: IO[str], name: str) -> Iterator[str]:
+    """Yield the lines of a stream; say which one has bytes that are no text."""
+    number = 0
+    try:
+        for line in stream:
+            number += 1
+            yield line
+    except UnicodeDecodeError as error:
+        # The part of the file that could not be decoded begins in the line after.
+        number += 1 + error.object[: error.start].count(b"\n")
+        raise ConfigurationError(
+            f"{name}, line {number}: no {error.encoding} text: {error.reason}"
+        ) from None
+
+
+def json_text(value: Any, *, ascii_only: bool) -> str:
+    """Return a value as JSON; what JSON has no form for, NaN among it, as its text."""
+    options: dict[str, Any] = {"ensure_ascii": ascii_only, "default": str}
+    try:
+        return json.dumps(value, allow_nan=False, **options)
+    except ValueError:
+        plain = json.loads(json.dumps(value, **options), parse_constant=str)
+        return json.dumps(plain, **options)
 
 
 class Lines:
@@ -80,7 +116,7 @@ class Lines:
 
     def write(self, value: Any) -> None:
         """Write a value, and let readers see it."""
-        text = json.dumps(value, ensure_ascii=self._ascii, default=str)
+        text = json_text(value, ascii_only=self._ascii)
         with self._lock:
             self._stream.write(text + "\n")
             self._stream.flush()

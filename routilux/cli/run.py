@@ -7,6 +7,8 @@ this thread; items of open events by an `Outlet`, in the flow.
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -114,17 +116,19 @@ def run(
     if progress is None:
         progress = sys.stderr.isatty() and not session.quiet
     with ExitStack() as stack:
-        lines = Lines(stack.enter_context(opened(target, "w")))
-        answers = add_outlets(found, events, lines.write)
         items: Iterator[Any] = iter([given])
         if source is not None:
             stream = stack.enter_context(opened(source, "r"))
+            check_apart(stream, target)
             items = read_items(stream, source, given)
+        answers = add_outlets(found, events, lambda value: lines.write(value))
         counter = stack.enter_context(Progress(progress))
         runtime = Runtime(threads, max_queue_size=in_flight)
         failed = number = 0
         try:
             worker = runtime.exec(found)
+            # Not earlier: opening it empties the file, and the run might not begin.
+            lines = Lines(stack.enter_context(opened(target, "w")))
             post = partial(post_item, runtime, worker, *entry)
             jobs = finished_jobs(post, items, in_flight, timeout)
             for number, job in enumerate(jobs, 1):
@@ -172,6 +176,20 @@ def opened(path: str | None, mode: str) -> IO[str]:
     if path:  # a file may begin with the mark that some editors write
         encoding = "utf-8-sig" if mode == "r" else "utf-8"
     return click.open_file(path or "-", mode, encoding=encoding)
+
+
+def check_apart(stream: IO[str], target: str | None) -> None:
+    """Raise if the output would empty the very file that the input is read from."""
+    if target in (None, "-"):
+        return
+    try:
+        read, written = os.fstat(stream.fileno()), os.stat(target)
+    except OSError:  # there is no such file yet, or the input is none
+        return
+    if stat.S_ISREG(written.st_mode) and os.path.samestat(read, written):
+        raise ConfigurationError(
+            f"input and output are one file, {target!r}: write to another one"
+        )
 
 
 def in_flight_of(flow: Flow) -> int:

@@ -369,6 +369,9 @@ def short(item: object) -> str:
     """Return the repr of an item, cut where it is long; it is the user's code."""
     try:
         text = repr(item)
-    except Exception as error:
+    except BaseException as error:  # it must not end the thread that shows it
+        main = threading.current_thread() is threading.main_thread()
+        if main and isinstance(error, KeyboardInterrupt):
+            raise
         text = f"<{type(item).__name__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= 200 else f"{text[:200]}..."

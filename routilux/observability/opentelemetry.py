@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from routilux._core import JobContext, JobError, core_of, get_current_jobs
 from routilux.extras import load_extra
+from routilux.handover import CARRIED
 from routilux.monitoring.hooks import (
     ExecutionHooksInterface,
     add_observer,
     remove_observer,
 )
+from routilux.observability.activation import Activation, Key, take_off_ended
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -64,10 +66,15 @@ def instrument(
     return Instrumentation(runtime, tracer_provider, meter_provider, activations)
 
 
+def key_of(routine_id: str, worker_state: WorkerState, job: JobContext) -> Key:
+    """Return what tells activations of different runtimes, routines and jobs apart."""
+    return id(core_of(job)), worker_state.worker_id, routine_id, job.job_id
+
+
 class Instrumentation(ExecutionHooksInterface):
     """What gives a runtime to OpenTelemetry; made by `instrument`.
 
-    Thread-safety: `_lock` protects the tables of open spans, and nothing else happens
+    Thread-safety: `_lock` protects the tables of open spans; no code of a user's runs
     while it is held.
     """
 
@@ -86,20 +93,25 @@ class Instrumentation(ExecutionHooksInterface):
         self._activations = activations
         self._lock = threading.Lock()
         self._jobs: dict[str, Any] = {}
-        # By worker, routine and job: (thread, span, token) of what executes.
-        self._open: dict[tuple[str, str, str], list[tuple[int, Any, Any]]] = {}
+        self._open: dict[Key, list[Activation]] = {}  # what executes, oldest first
+        self._stopped = False
         self._measure(meter_provider)
         add_observer(self)
         runtime._machine.companions.add(self)
         weakref.finalize(runtime, remove_observer, self).atexit = False
 
     def stop(self) -> None:
-        """Make no spans any more; those of unfinished jobs end now."""
-        remove_observer(self)
+        """Make no spans any more; those of what is unfinished end now."""
         with self._lock:
+            self._stopped = True
             left, self._jobs = list(self._jobs.values()), {}
+            for activation in self._every():
+                left.append(activation.span)
+                activation.span, activation.ended = None, True
         for span in left:
-            span.end()
+            if span is not None:
+                span.end()
+        self._go()
 
     def join(self) -> None:
         """Return: there is no thread."""
@@ -119,7 +131,7 @@ class Instrumentation(ExecutionHooksInterface):
 
     def on_job_start(self, job: JobContext, worker_state: WorkerState) -> None:
         """Open the span of a job; the current span of who posts is its parent."""
-        if core_of(job) is not self._core:
+        if core_of(job) is not self._core or self._stopped:
             return
         span = self._tracer.start_span(
             f"job {job.flow_id}",
@@ -158,9 +170,32 @@ class Instrumentation(ExecutionHooksInterface):
         worker_state: WorkerState,
         job: JobContext | None = None,
     ) -> bool:
-        """Open the span of an activation and make it the current one."""
-        if not self._activations or job is None or core_of(job) is not self._core:
+        """Open the span of an activation and make it the current one.
+
+        Activations of other runtimes are noted without a span, so that a coroutine of
+        theirs does not take away what belongs to logic that runs around it.
+        """
+        if not self._activations or job is None:
             return True
+        take_off_ended()
+        span = None
+        if core_of(job) is self._core and not self._stopped:
+            span = self._span_of(routine_id, job)
+        scope = None if span is None else self._trace.set_span_in_context(span)
+        key = key_of(routine_id, worker_state, job)
+        with self._lock:
+            late = self._stopped  # nobody may tell of the end
+            if late:
+                scope = None
+            activation = Activation(key, self, self._context, span, scope)
+            self._open.setdefault(key, []).append(activation)
+            activation.start()
+        if late and span is not None:
+            span.end()
+            activation.span = None
+        return True
+
+    def _span_of(self, routine_id: str, job: JobContext) -> Any:
         with self._lock:
             parent = self._jobs.get(job.job_id)
             others = [
@@ -169,7 +204,7 @@ class Instrumentation(ExecutionHooksInterface):
                 if other is not job and other.job_id in self._jobs
             ]
         base = None if parent is None else self._trace.set_span_in_context(parent)
-        span = self._tracer.start_span(
+        return self._tracer.start_span(
             routine_id,
             context=base,
             links=[self._trace.Link(other.get_span_context()) for other in others],
@@ -181,12 +216,6 @@ class Instrumentation(ExecutionHooksInterface):
                 "routilux.jobs": len(others) + 1,
             },
         )
-        token = self._context.attach(self._trace.set_span_in_context(span))
-        key = (worker_state.worker_id, routine_id, job.job_id)
-        with self._lock:
-            entry = (threading.get_ident(), span, token)
-            self._open.setdefault(key, []).append(entry)
-        return True
 
     def on_routine_end(
         self,
@@ -197,28 +226,54 @@ class Instrumentation(ExecutionHooksInterface):
         error: BaseException | None = None,
     ) -> None:
         """Close the span of an activation."""
-        if job is None:
+        if job is None or not self._activations:
             return
-        here = threading.get_ident()
-        key = (worker_state.worker_id, routine_id, job.job_id)
+        key = key_of(routine_id, worker_state, job)
         with self._lock:
-            found = self._open.get(key)
-            if not found:
+            activation = self._ended(key)
+            if activation is None:
                 return
-            # The newest of this thread; a coroutine ends on another than it began on.
-            mine = [entry for entry in found if entry[0] == here]
-            entry = mine[-1] if mine else found[0]
-            found.remove(entry)
-            if not found:
-                del self._open[key]
-        thread, span, token = entry
-        span.set_attribute("routilux.activation.status", str(status))
-        if error is not None:
-            span.record_exception(error)
-            span.set_status(self._trace.StatusCode.ERROR, str(status))
-        span.end()
-        if thread == here:
-            self._context.detach(token)
+            span, activation.span = activation.span, None
+            activation.ended = True
+        if span is not None:
+            span.set_attribute("routilux.activation.status", str(status))
+            if isinstance(error, BaseException):
+                span.record_exception(error)
+            if error is not None:
+                span.set_status(self._trace.StatusCode.ERROR, str(status))
+            span.end()
+        take_off_ended()
+        if self._stopped:
+            self._go()
+
+    def _ended(self, key: Key) -> Activation | None:
+        # Under the lock: takes what ends out of the table. What the context carries
+        # tells activations of one job apart; one that took too long is ended from
+        # elsewhere, and the oldest is the first to do so.
+        found = self._open.get(key)
+        if not found:
+            return None
+        carried = CARRIED.get()
+        while isinstance(carried, Activation):
+            if carried in found:
+                break
+            carried = carried.outer
+        activation = carried if isinstance(carried, Activation) else found[0]
+        found.remove(activation)
+        if not found:
+            del self._open[key]
+        return activation
+
+    def _go(self) -> None:
+        # What is current on a thread can be taken off there only, when its logic ends.
+        with self._lock:
+            lingers = any(one.is_on_thread for one in self._every())
+        if not lingers:
+            remove_observer(self)
+
+    def _every(self) -> Iterable[Activation]:
+        # Under the lock.
+        return [one for found in self._open.values() for one in found]
 
     def _measure(self, meter_provider: Any) -> None:
         metrics = load_extra("opentelemetry.metrics", "instrument()")

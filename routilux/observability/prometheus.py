@@ -8,6 +8,7 @@ each routine and slot. It does not keep its runtime alive.
 from __future__ import annotations
 
 import math
+import re
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ COUNTERS = {
     "items_in": "Items that activations took",
     "items_out": "Items that the routine emitted",
 }
+RESERVED = tuple(dict.fromkeys((*SLOT, *EDGE, "status", "le")))
 FINISHED = ("completed", "failed", "cancelled")
 
 
@@ -44,6 +46,8 @@ class RuntimeCollector:
 
     Raises:
         ConfigurationError: `prometheus_client` is not installed.
+        ValueError: A label has a name that Prometheus refuses or that samples have.
+        TypeError: The name or the value of a label is no str.
 
     Example:
         >>> from prometheus_client import REGISTRY, start_http_server
@@ -56,6 +60,8 @@ class RuntimeCollector:
     ) -> None:
         self._client = load_extra("prometheus_client.core", "RuntimeCollector")
         self._runtime = weakref.ref(runtime)
+        for name, value in (labels or {}).items():
+            check_label(name, value)
         self._names = tuple(labels or ())
         self._values = tuple((labels or {}).values())
 
@@ -145,3 +151,19 @@ class RuntimeCollector:
             shown = "+Inf" if math.isinf(bound) else repr(bound)
             buckets.append((shown, total))
         family.add_metric((*self._values, *labels), buckets, times.sum)
+
+
+def check_label(name: object, value: object) -> None:
+    """Raise if a label can't be put on every sample."""
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(f"labels must be names and texts, not {name!r}: {value!r}")
+    if name in RESERVED:
+        raise ValueError(
+            f"label {name!r} is one that samples have by themselves, like all of"
+            f" {', '.join(RESERVED)}: give it another name"
+        )
+    if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name) or name.startswith("__"):
+        raise ValueError(
+            f"label {name!r} is no name of a label: letters, digits and _, of which the"
+            " first is no digit and the first two are not __"
+        )

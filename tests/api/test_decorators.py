@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from routilux import (
     JobFailedError,
     Routine,
     Runtime,
+    custom_policy,
     get_current_job,
     immediate_policy,
 )
@@ -29,8 +32,10 @@ class Catch(Routine):
         self.add_slot("input")
         self.set_activation_policy(immediate_policy())
         self.seen: list[Any] = []
+        self.started = threading.Event()
 
     def logic(self, slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        self.started.set()
         self.seen.extend(slot_data["input"])
         job = get_current_job()
         assert job is not None
@@ -102,6 +107,48 @@ def test_generators_emit_each_value() -> None:
         yield from range(item)
 
     assert run(count(), 2) == [{"result": 0}, {"result": 1}]
+
+
+def cancel_on_the_way(function: Any, closed: threading.Event) -> None:
+    """Cancel the job of an endless generator; expect both to end."""
+    flow, catch = Flow(), Catch()
+    flow.add_routine(routine(function)(), "made")
+    flow.add_routine(catch, "catch")
+    flow.connect("made", "output", "catch", "input")
+    with Runtime(thread_pool_size=2) as runtime:
+        runtime.exec(flow)
+        job = runtime.post(flow, "made", "input", 1).job
+        catch.started.wait(WAIT)
+        assert job.cancel()
+        assert closed.wait(WAIT)
+        assert job.wait(WAIT)
+
+
+def test_endless_generator_ends_when_its_job_is_cancelled() -> None:
+    closed = threading.Event()
+
+    def forever(item: int) -> Iterator[int]:
+        try:
+            while True:
+                yield item
+        finally:
+            closed.set()
+
+    cancel_on_the_way(forever, closed)
+
+
+def test_endless_async_generator_ends_when_its_job_is_cancelled() -> None:
+    closed = threading.Event()
+
+    async def forever(item: int) -> AsyncIterator[int]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+                yield item
+        finally:
+            closed.set()
+
+    cancel_on_the_way(forever, closed)
 
 
 def test_async_functions_are_awaited() -> None:
@@ -193,6 +240,52 @@ def test_class_may_be_renamed_and_have_other_slots() -> None:
             runtime.post(flow, "add", "left", n)
             runtime.post(flow, "add", "right", 10 * n)
     assert catch.seen == [{"result": 0}, {"result": 11}, {"result": 22}]
+
+
+def pairs_of(dtype: str | None, policy: Any, prices: int, amounts: int) -> Any:
+    """Post items to a class of two slots; return its pairs, and the jobs."""
+    seen: list[Any] = []
+
+    class Total:
+        def __init__(self) -> None:
+            Routine.__init__(self)  # type: ignore[arg-type]
+            for slot in ("price", "amount"):
+                self.add_slot(slot, dtype=dtype)  # type: ignore[attr-defined]
+            self.set_activation_policy(policy)  # type: ignore[attr-defined]
+
+        def process(self, price: Any, amount: Any) -> None:
+            seen.append((price, amount))
+
+    flow = Flow()
+    flow.add_routine(routine_class(slots=["price", "amount"])(Total)(), "total")
+    with Runtime(thread_pool_size=2) as runtime:
+        runtime.exec(flow)
+        jobs = [runtime.post(flow, "total", "price", n).job for n in range(prices)]
+        jobs += [runtime.post(flow, "total", "amount", n).job for n in range(amounts)]
+        assert runtime.wait_until_all_jobs_finished(WAIT)
+    return seen, jobs
+
+
+def when_full(**counts: int) -> Any:
+    """A policy that takes all items when the slots hold so many."""
+
+    def is_full(slots: Any, worker_state: Any) -> bool:
+        return all(slots[n].get_unconsumed_count() == k for n, k in counts.items())
+
+    return custom_policy(is_full)
+
+
+@pytest.mark.parametrize("dtype", [None, "f8"])
+def test_process_gets_one_item_of_each_slot(dtype: str | None) -> None:
+    seen, _ = pairs_of(dtype, when_full(price=2, amount=2), 2, 2)
+    assert seen == [(0, 0), (1, 1)]
+
+
+def test_slots_of_different_length_fail_and_name_their_counts() -> None:
+    seen, jobs = pairs_of(None, when_full(price=3, amount=1), 3, 1)
+    assert seen == []
+    assert {str(job.status) for job in jobs} == {"failed"}
+    assert "{'price': 3, 'amount': 1}" in str(jobs[0].error)
 
 
 def test_class_with_logic_emits_by_itself() -> None:

@@ -1,9 +1,11 @@
 """Splitter."""
 
+import itertools
+
 import numpy
 import pytest
 
-from routilux import ConfigurationError
+from routilux import ConfigurationError, get_current_job
 from routilux.builtin_routines import Splitter
 
 
@@ -150,3 +152,19 @@ def test_an_array_without_dimensions_is_an_error_event(bench):
     [error] = bench.got("error")
     assert "TypeError" in error["error"]
     assert job.status == "completed"
+
+
+def test_endless_collection_is_read_until_its_job_is_cancelled(bench):
+    closed = []
+
+    def forever():
+        try:
+            for n in itertools.count():
+                if n == 3:
+                    assert get_current_job().cancel()
+                yield n
+        finally:
+            closed.append(True)
+
+    [job] = bench(configured(input_key=None)).run(forever())
+    assert (job.status, closed) == ("cancelled", [True])

@@ -73,6 +73,43 @@ def test_input_and_output_may_be_files(command, values):
     assert values(Path("out.jsonl").read_text()) == [1.0, 0.5]
 
 
+def test_input_is_not_overwritten_by_the_output(process):
+    Path("in.jsonl").write_text("1\n2\n")
+    Path("same.jsonl").hardlink_to("in.jsonl")
+    done = process("run", "station:halves", "-i", "in.jsonl", "-o", "same.jsonl")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: input and output are one file, 'same.jsonl': write to another one\n",
+    )
+    assert Path("in.jsonl").read_text() == "1\n2\n"
+
+
+@pytest.mark.parametrize("wrong", [("-i", "none.jsonl"), ("-e", "half.nothing")])
+def test_run_that_does_not_begin_leaves_the_output_file_alone(command, wrong):
+    Path("out.jsonl").write_text("old\n")
+    assert command("run", "station:halves", "-o", "out.jsonl", *wrong).exit_code == 2
+    assert Path("out.jsonl").read_text() == "old\n"
+
+
+def test_input_that_is_no_text_is_named_with_its_line(command):
+    lines = b"1\n" * 10_000 + b'"caf\xe9"\n'
+    Path("in.jsonl").write_bytes(lines)
+    done = command("run", "station:halves", "-i", "in.jsonl")
+    assert done.exit_code == 2
+    assert "in.jsonl, line 10001: no utf-8 text" in done.stderr
+
+
+def test_numbers_that_json_has_not_are_written_as_texts(command, values):
+    Path("odd.py").write_text(
+        "from routilux import pipeline\n"
+        "def odd(n):\n"
+        "    return [float('nan'), {'n': float('-inf')}, n]\n"
+        "flow = pipeline(odd)\n"
+    )
+    done = command("run", "odd:flow", "-i", "-", stdin="1\n")
+    assert values(done.stdout) == [["NaN", {"n": "-Infinity"}, 1]]
+
+
 def test_input_may_begin_with_a_byte_order_mark(command, process, values):
     Path("in.jsonl").write_text("1\n2\n", encoding="utf-8-sig")
     done = command("run", "station:halves", "-i", "in.jsonl")

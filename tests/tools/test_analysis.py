@@ -247,3 +247,33 @@ def test_older_import_paths_lead_to_the_same_objects():
         assert getattr(routilux.tools.analysis, name) is mine
     assert routilux.tools.D2Exporter is WorkflowD2Formatter
     assert routilux.tools.MarkdownExporter is RoutineMarkdownFormatter
+
+
+@pytest.mark.parametrize(
+    "head", [b"\xef\xbb\xbf", b"# -*- coding: latin-1 -*-\n# caf\xe9\n"]
+)
+def test_files_may_say_their_encoding(tmp_path, head):
+    path = tmp_path / "own.py"
+    path.write_bytes(head + b"class Own(Routine):\n    pass\n")
+    [found] = analyze_routine_file(path)["routines"]
+    assert found["name"] == "Own"
+
+
+def test_names_that_are_no_literals_are_marked():
+    text = """
+class Own(Routine):
+    def __init__(self):
+        for n in ("p", "q"):
+            self.add_slot(n, 50)
+        self.add_slot("plain")
+        self.add_event(name=PREFIX + "out")
+
+    def logic(self, slot_data, policy_message, worker_state):
+        self.emit(self.chosen, x=1)
+"""
+    [found] = RoutineAnalyzer().analyze_source(text)
+    assert [slot["name"] for slot in found["slots"]] == ["<n>", "plain"]
+    assert [event["name"] for event in found["events"]] == ["<PREFIX + 'out'>"]
+    assert found["methods"][1]["emits"] == ["<self.chosen>"]
+    page = RoutineMarkdownFormatter().format({"file_path": "x", "routines": [found]})
+    assert r"| \<n> | max_queue_length=50 |" in page  # without, it would be a tag

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from routilux.extras import load_extra
 from routilux.observability.dashboard.feed import Feed
@@ -220,9 +220,8 @@ class Dashboard:
         if site not in ("none", "same-origin") and not link:
             return 403, "a page of another origin may not ask"
         if self._token is not None:
-            given = request.cookies.get(self._cookie) or request.query_params.get(
-                "token", ""
-            )
+            given = unquote(request.cookies.get(self._cookie, ""))
+            given = given or request.query_params.get("token", "")
             if not same(given, self._token):
                 return 401, "a token is needed: open the url of the dashboard"
         return None
@@ -232,8 +231,9 @@ class Dashboard:
         if self._token is not None and "token" in request.query_params:
             # The token leaves the address bar for a cookie that scripts can't read.
             response = responses.RedirectResponse("/", 303)
+            value = quote(self._token, safe="")  # a header can't hold every text
             response.set_cookie(
-                self._cookie, self._token, httponly=True, samesite="strict", path="/"
+                self._cookie, value, httponly=True, samesite="strict", path="/"
             )
             return response
         page = self._files["index.html"].decode("utf-8")
@@ -283,7 +283,7 @@ class Dashboard:
         try:
             asked = json.loads(await request.body())
             action, target = str(asked["action"]), str(asked["target"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return text(400, "expected {action, target} as JSON")
         return self._ask(lambda feed: {"done": feed.act(action, target)})
 

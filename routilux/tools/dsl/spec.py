@@ -118,14 +118,14 @@ def parse_yaml(text: str) -> Any:
     """Return what a YAML text says, as plain data.
 
     Raises:
-        ConfigurationError: It is no YAML, or `pyyaml` is not installed.
+        ConfigurationError: It is no YAML or has a key twice, or `pyyaml` is missing.
         ValueError: It is empty.
     """
     yaml = load_extra("yaml", "a flow as YAML")
     if not isinstance(text, (str, bytes)):
         raise TypeError(f"the YAML must be a str, not {type(text).__name__}")
     try:
-        found = yaml.safe_load(text)
+        found = yaml.load(text, Loader=yaml_loader(yaml))
     except yaml.YAMLError as error:
         raise ConfigurationError(f"the flow is no YAML: {error}") from None
     if found is None:
@@ -137,12 +137,63 @@ def parse_json(text: str) -> Any:
     """Return what a JSON text says.
 
     Raises:
-        ConfigurationError: It is no JSON.
+        ConfigurationError: It is no JSON, or has a key twice.
     """
+    doubled: list[tuple[dict[str, Any], str]] = []
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            keys = [key for key, _ in pairs]
+            doubled.append((made, next(key for key in keys if keys.count(key) > 1)))
+        return made
+
     try:
-        return json.loads(text)
+        found = json.loads(text, object_pairs_hook=build)
     except ValueError as error:
         raise ConfigurationError(f"the flow is no JSON: {error}") from None
+    if doubled:  # the last one is in no other that has lost its place
+        made, key = doubled[-1]
+        place = path_to(found, made) or "the flow"
+        raise ConfigurationError(f"{place} has the key {key!r} twice")
+    return found
+
+
+def path_to(value: Any, wanted: Any) -> str | None:
+    """Return where a part of plain data is: "routines.read"; "" for all of it."""
+    if value is wanted:
+        return ""
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, (dict, list)):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in parts:
+        path = path_to(part, wanted)
+        if path is not None:
+            return f"{key}.{path}".rstrip(".")
+    return None
+
+
+def yaml_loader(yaml: Any) -> Any:
+    """Return a safe loader that refuses a key that stands twice in a mapping."""
+    safe: Any = yaml.SafeLoader
+
+    class Loader(safe):  # type: ignore[misc]
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            seen = set()
+            for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                    continue
+                if (key.tag, key.value) in seen:
+                    mark = key.start_mark
+                    raise ConfigurationError(
+                        f"line {mark.line + 1}, column {mark.column + 1} of the flow"
+                        f" has the key {key.value!r} again: each may stand once"
+                    )
+                seen.add((key.tag, key.value))
+            return node
+
+    return Loader
 
 
 def dump_yaml(spec: Any) -> str:

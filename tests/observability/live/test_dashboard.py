@@ -264,6 +264,42 @@ def test_a_token_is_asked_for_and_moves_to_a_cookie(page: Any) -> None:
         assert "token" not in page.url
 
 
+def test_a_token_may_be_any_text() -> None:
+    token = "sesam \u00f6ffne dich; \u958b\u3051\u30b4\u30de %41"
+    with Runtime(1) as runtime, runtime.dashboard(token=token) as live:
+        status, _, headers = ask(live, "/?" + live.url.partition("?")[2])
+        assert status == 303
+        cookie = headers["set-cookie"].partition(";")[0]
+        assert ask(live, "/", Cookie=cookie)[0] == 200
+        assert ask(live, "/", Cookie=cookie + "x")[0] == 401
+
+
+def test_an_action_that_is_no_json_is_refused() -> None:
+    with Runtime(1) as runtime, runtime.dashboard() as live:
+        secret = secret_of(live)
+        for body in ("{", "[" * 100_000, "[]", "\xff"):
+            connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=10)
+            with contextlib.closing(connection):
+                named = {"X-Routilux-Secret": secret}
+                connection.request("POST", "/action", body, named)
+                assert connection.getresponse().status == 400
+
+
+def test_an_item_that_can_not_be_shown_does_not_end_the_page(gate: Gate) -> None:
+    class Shy:
+        def __repr__(self) -> str:
+            raise SystemExit("not for you")
+
+    with Runtime(1) as runtime, runtime.dashboard() as live:
+        runtime.exec(flow_of("shop", pay=routine(gate.hold)), "w1")
+        runtime.post_many("shop", "pay", "input", [1, Shy()])
+        gate.wait_for(1)
+        status, text, _ = ask(live, "/routine?worker=w1&routine=pay")
+        assert (status, "<Shy whose repr raised SystemExit>" in text) == (200, True)
+        assert ask(live)[0] == 200
+        gate.open()
+
+
 def test_another_host_needs_a_token() -> None:
     with Runtime(1) as runtime:
         for host in ("0.0.0.0", "192.0.2.1", "example.org", "::"):

@@ -139,6 +139,28 @@ def test_prometheus_does_not_keep_its_runtime_alive() -> None:
     assert list(collector.collect()) == []
 
 
+@pytest.mark.parametrize(
+    ("labels", "kind", "reason"),
+    [
+        ({"flow": "mine"}, ValueError, "label 'flow' is one that samples have"),
+        ({"le": "1"}, ValueError, "label 'le' is one that samples have"),
+        ({"a-b": "c"}, ValueError, "label 'a-b' is no name of a label"),
+        ({"__a": "c"}, ValueError, "label '__a' is no name of a label"),
+        ({"shard": 1}, TypeError, "names and texts, not 'shard': 1"),
+    ],
+)
+def test_prometheus_refuses_labels_that_it_can_not_show(
+    labels: Any, kind: type[Exception], reason: str
+) -> None:
+    pytest.importorskip(
+        "prometheus_client", reason="prometheus-client is not installed"
+    )
+    from routilux.observability.prometheus import RuntimeCollector
+
+    with Runtime(1) as runtime, pytest.raises(kind, match=reason):
+        RuntimeCollector(runtime, labels)
+
+
 class Telemetry:
     """The SDK of OpenTelemetry with exporters that keep everything in memory."""
 

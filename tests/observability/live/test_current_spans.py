@@ -1,0 +1,181 @@
+"""OpenTelemetry: which span is the current one, and which one ends."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from standing import Gate, flow_of, nothing, routine
+
+from routilux import Runtime
+
+pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is missing")
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from routilux.observability.opentelemetry import instrument
+
+WAIT = 10.0
+
+
+class Telemetry:
+    """Tracers that keep their spans in memory."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.tracers = TracerProvider()
+        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
+
+    def spans(self, name: str) -> list[Any]:
+        return [s for s in self.exporter.get_finished_spans() if s.name == name]
+
+    def spans_to_come(self, name: str, number: int) -> bool:
+        """Wait until so many have ended; observers hear of ends after waiters may."""
+        end = time.monotonic() + WAIT
+        while len(self.spans(name)) < number and time.monotonic() < end:
+            time.sleep(0.001)
+        return len(self.spans(name)) == number
+
+
+@pytest.fixture
+def telemetry() -> Iterator[Telemetry]:
+    """Tracers of this test alone."""
+    made = Telemetry()
+    yield made
+    made.tracers.shutdown()
+
+
+class Noting:
+    """Logic that keeps the name of the current span, None where there is none."""
+
+    def __init__(self) -> None:
+        self.names: list[str | None] = []
+
+    def note(self, *_: Any) -> None:
+        span = trace.get_current_span()
+        self.names.append(getattr(span, "name", None))
+
+    async def later(self, *_: Any) -> None:
+        self.note()
+        await asyncio.sleep(0)
+        self.note()
+
+
+@pytest.fixture
+def shared_pool() -> Iterator[None]:
+    """Say that threads of the process-wide pool may stay."""
+    yield
+
+
+def test_threads_of_async_logic_have_no_span_afterwards(
+    telemetry: Telemetry, shared_pool: None
+) -> None:
+    inside, beside = Noting(), Noting()
+    with Runtime(0) as one, Runtime(0) as two:
+        instrument(one, telemetry.tracers)
+        one.exec(flow_of("one", a=routine(inside.later)))
+        two.exec(flow_of("two", b=routine(beside.note)))
+        for n in range(20):
+            assert one.post("one", "a", "input", n).wait(WAIT)
+            assert two.post("two", "b", "input", n).wait(WAIT)
+    assert set(inside.names) == {"a"}
+    assert set(beside.names) == {None}
+
+
+@pytest.mark.parametrize(
+    "options", [{"engine": "inline"}, {"engine": "sim", "seed": 1}]
+)
+def test_the_caller_has_its_own_span_again(
+    telemetry: Telemetry, options: dict[str, Any]
+) -> None:
+    inside = Noting()
+    tracer = telemetry.tracers.get_tracer("test")
+    with Runtime(**options) as runtime, instrument(runtime, telemetry.tracers):
+        runtime.exec(flow_of("one", a=routine(inside.later), b=routine(inside.note)))
+        with tracer.start_as_current_span("mine") as mine:
+            for name in ("a", "b", "a"):
+                assert runtime.post("one", name, "input", 1).wait(WAIT)
+            assert trace.get_current_span() is mine
+        assert not trace.get_current_span().get_span_context().is_valid
+    assert inside.names == ["a", "a", "b", "a", "a"]
+    assert [len(telemetry.spans(name)) for name in "ab"] == [2, 1]
+
+
+def test_async_activations_of_one_job_end_their_own_spans(telemetry: Telemetry) -> None:
+    seen: dict[int, Any] = {}
+
+    async def logic(slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        (n,) = slot_data["input"]
+        seen[n] = trace.get_current_span().get_span_context().span_id
+        if n == 0:
+            while len(telemetry.spans("wide")) < 3:
+                await asyncio.sleep(0.001)
+            raise ValueError("the slow one")
+
+    wide = routine(logic)
+    wide.set_concurrency(4)
+    with Runtime(2) as runtime:
+        instrument(runtime, telemetry.tracers)
+        runtime.exec(flow_of("shop", wide=wide))
+        job = runtime.post_many("shop", "wide", "input", range(4), jobs="one")
+        assert job.wait(WAIT)
+        assert telemetry.spans_to_come("wide", 4)
+    ended = {span.context.span_id: span for span in telemetry.spans("wide")}
+    assert set(seen) == {0, 1, 2, 3}
+    codes = {n: ended[seen[n]].status.status_code.name for n in seen}
+    assert codes == {0: "ERROR", 1: "UNSET", 2: "UNSET", 3: "UNSET"}
+
+
+def test_close_ends_open_spans_and_leaves_no_thread_with_one(
+    telemetry: Telemetry, gate: Gate
+) -> None:
+    beside = Noting()
+    with Runtime(1) as runtime:
+        closing = instrument(runtime, telemetry.tracers)
+        flow = flow_of("shop", pay=routine(gate.hold), b=routine(beside.note))
+        runtime.exec(flow)
+        job = runtime.post("shop", "pay", "input", 1).job
+        gate.wait_for(1)
+        closing.close()
+        assert len(telemetry.spans("pay")) == len(telemetry.spans("job shop")) == 1
+        gate.open()
+        assert job.wait(WAIT)
+        assert runtime.post("shop", "b", "input", 1).wait(WAIT)
+    assert beside.names == [None]
+    assert len(telemetry.exporter.get_finished_spans()) == 2
+
+
+def test_two_observers_of_one_process_do_not_mix(telemetry: Telemetry) -> None:
+    other, inside, beside = Telemetry(), Noting(), Noting()
+    one, two = Runtime(1), Runtime(1)
+    with one, two, instrument(one, telemetry.tracers), instrument(two, other.tracers):
+        one.exec(flow_of("one", a=routine(inside.later), n=routine(inside.note)))
+        two.exec(flow_of("two", b=routine(beside.later), n=routine(beside.note)))
+        for name in ("a", "n"):
+            assert one.post("one", name, "input", 1).wait(WAIT)
+        for name in ("b", "n"):
+            assert two.post("two", name, "input", 1).wait(WAIT)
+    assert (inside.names, beside.names) == (["a", "a", "n"], ["b", "b", "n"])
+    assert [len(telemetry.spans(name)) for name in "abn"] == [1, 0, 1]
+    assert [len(other.spans(name)) for name in "abn"] == [0, 1, 1]
+
+
+def test_an_activation_that_took_too_long_has_a_failed_span(
+    telemetry: Telemetry,
+) -> None:
+
+    async def logic(slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        await asyncio.sleep(WAIT)
+
+    slow = routine(logic)
+    slow.set_timeout(0.01)
+    with Runtime(1) as runtime, instrument(runtime, telemetry.tracers):
+        runtime.exec(flow_of("shop", slow=slow, quick=routine(nothing)))
+        assert runtime.post("shop", "slow", "input", 1).wait(WAIT)
+        assert telemetry.spans_to_come("slow", 1)
+    [span] = telemetry.spans("slow")
+    assert span.status.status_code.name == "ERROR"
