@@ -136,6 +136,7 @@ def test_a_dropped_item_of_a_batch_is_that_of_its_jobs() -> None:
             assert held is not None and held.job is jobs[1]
             assert worker.pause(timeout=10.0)  # both have entered the slot
             assert held.drop()
+        assert worker.resume()  # the pause by hand
         assert all(job.wait(10.0) for job in jobs)
     assert len(keeper.seen) == 2
 
