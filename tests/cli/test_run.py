@@ -100,13 +100,13 @@ def test_input_that_is_no_text_is_named_with_its_line(command):
 
 
 def test_numbers_that_json_has_not_are_written_as_texts(command, values):
-    Path("odd.py").write_text(
+    Path("unheard.py").write_text(
         "from routilux import pipeline\n"
         "def odd(n):\n"
         "    return [float('nan'), {'n': float('-inf')}, n]\n"
         "flow = pipeline(odd)\n"
     )
-    done = command("run", "odd:flow", "-i", "-", stdin="1\n")
+    done = command("run", "unheard:flow", "-i", "-", stdin="1\n")
     assert values(done.stdout) == [["NaN", {"n": "-Infinity"}, 1]]
 
 
