@@ -266,9 +266,10 @@ class Machine:
         if self._cancel_at_exit:
             self.core.cancel_all("cancelled: the interpreter exits")
             self._loop.cancel_all()
-            self.core.wait_all(EXIT_SECONDS)  # serves: no pump is woken any more
-            # Logic on a pool thread is waited for by the pool's own hook.
-            self._closed.wait(EXIT_SECONDS)
+            # No pump is woken any more, so this thread serves. Logic on a pool thread
+            # is waited for by the pool's own hook.
+            if self._exit_driver is None or self.core.wait_all(EXIT_SECONDS):
+                self._closed.wait(EXIT_SECONDS)
         else:
             self.end(wait=True, timeout=None, cancel_pending=False)
 

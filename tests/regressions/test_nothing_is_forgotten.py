@@ -16,7 +16,7 @@ from routilux import (
     batch_size_policy,
     immediate_policy,
 )
-from routilux.monitoring.hooks import ExecutionHooksInterface, set_execution_hooks
+from routilux.monitoring.hooks import ExecutionHooksInterface
 
 WAIT = 20.0
 
@@ -48,20 +48,6 @@ def flow_of(routines, *connections):
 
 def nothing(routine, slot_data):
     """Do nothing."""
-
-
-@pytest.fixture
-def gate():
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-@pytest.fixture
-def hooked():
-    """Set hooks for the length of a test."""
-    yield set_execution_hooks
-    set_execution_hooks(None)
 
 
 def test_logic_that_was_given_up_may_wait_for_room_in_a_full_slot(gate):

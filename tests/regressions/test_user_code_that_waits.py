@@ -17,10 +17,7 @@ from routilux import (
     Runtime,
     immediate_policy,
 )
-from routilux.monitoring.hooks import (
-    ExecutionHooksInterface,
-    set_execution_hooks,
-)
+from routilux.monitoring.hooks import ExecutionHooksInterface
 
 WAIT = 20.0
 
@@ -51,28 +48,15 @@ def start(runtime, routine):
     return worker, post
 
 
-@pytest.fixture
-def gate():
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-@pytest.fixture
-def hooks():
-    """Set hooks for the length of a test."""
-    yield set_execution_hooks
-    set_execution_hooks(None)
-
-
 # --- callbacks
 
 
+@pytest.mark.parametrize("pool", [1, 4])
 @pytest.mark.parametrize("engine", ["threads", "inline", "sim"])
-def test_a_done_callback_may_post_more_than_the_slot_holds(engine):
+def test_a_done_callback_may_post_more_than_the_slot_holds(engine, pool):
     # The next activation had been taken already, by the thread that called it.
     ran = []
-    with Runtime(4, engine=engine) as runtime:
+    with Runtime(pool, engine=engine) as runtime:
         _, post = start(runtime, routine_of(ran.append, max_queue_length=2))
         first = post(1)
         post(2)
@@ -101,7 +85,7 @@ def test_a_done_callback_may_wait_for_what_another_thread_of_the_pool_runs(gate)
     assert answers == [True]
 
 
-def test_a_hook_may_post_when_a_job_ends(hooks, gate):
+def test_a_hook_may_post_when_a_job_ends(hooked, gate):
     class Again(ExecutionHooksInterface):
         def on_job_end(self, job, worker, status, error):
             if job is first:
@@ -118,7 +102,7 @@ def test_a_hook_may_post_when_a_job_ends(hooks, gate):
     with Runtime(2) as runtime:
         _, post = start(runtime, routine_of(work, max_queue_length=1))
         first = post(1)
-        hooks(Again())
+        hooked(Again())
         post(2)
         gate.set()
         assert told.wait(WAIT)
@@ -207,14 +191,14 @@ def test_a_breakpoint_holds_nothing_while_the_runtime_shuts_down(engine, gate):
     stop.remove()
 
 
-def test_a_hook_may_shut_the_runtime_down_that_stops_its_worker(hooks):
+def test_a_hook_may_shut_the_runtime_down_that_stops_its_worker(hooked):
     class Ends(ExecutionHooksInterface):
         def on_worker_stop(self, flow, worker, status):
             runtime.shutdown()
             seen.append(status)
 
     seen = []
-    hooks(Ends())
+    hooked(Ends())
     runtime = Runtime(2)
     _, post = start(runtime, routine_of(seen.append))
     post(1)
@@ -286,8 +270,8 @@ def test_a_pause_in_a_forks_child_says_whose_the_runtime_is(gate):
 
 
 @pytest.mark.parametrize("jobs", ["each", "one"])
-def test_all_or_none_are_posted_where_hooks_are_set(hooks, gate, jobs):
-    hooks(ExecutionHooksInterface())
+def test_all_or_none_are_posted_where_hooks_are_set(hooked, gate, jobs):
+    hooked(ExecutionHooksInterface())
     ran = []
     began = threading.Event()
 
@@ -308,7 +292,7 @@ def test_all_or_none_are_posted_where_hooks_are_set(hooks, gate, jobs):
     assert ran == ["first", 0, 1, 2]
 
 
-def test_hooks_are_told_of_jobs_that_found_no_room(hooks, gate):
+def test_hooks_are_told_of_jobs_that_found_no_room(hooked, gate):
     class Told(ExecutionHooksInterface):
         def on_job_start(self, job, worker):
             begun.append(job.job_id)
@@ -320,7 +304,7 @@ def test_hooks_are_told_of_jobs_that_found_no_room(hooks, gate):
     with Runtime(2) as runtime:
         worker, _ = start(runtime, routine_of(ended.append, max_queue_length=3))
         worker.pause()
-        hooks(Told())
+        hooked(Told())
         with pytest.raises(QueueFullError):
             runtime.post_many("flow", "work", "input", range(4), block=False)
         assert len(set(begun)) == 4

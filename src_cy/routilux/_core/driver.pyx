@@ -43,7 +43,7 @@ cdef int64_t SHORTEST_US = 500       # between two looks while something seems t
 cdef int64_t LONGEST_US = 8000       # while everything moves
 cdef int64_t PROBE = -2              # doze: look whether logic gives back the GIL
 cdef int64_t OFFER = -3              # doze: posts sleep though there are places
-cdef int ROOMY_LOOKS = 6             # so often in a row, 48 ms
+cdef int ROOMY_LOOKS = 6             # so often in a row, 24 to 48 ms
 cdef int64_t LONG_NS = 100000         # an activation that makes up for another thread
 
 

@@ -53,37 +53,25 @@ static inline char *rlx_head(char *p, const char *phase, int thread, int64_t at)
     return rlx_put_us(p, at);
 }
 
-static inline uint64_t rlx_scramble(uint64_t x) {
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-/* An item is known by worker, routine and arrival number. Perfetto draws an arrow only if
- * its id is a number of 64 bits, written in hexadecimal. */
-static inline char *rlx_put_item(char *p, int track, int cell, uint64_t link) {
-    uint64_t where = ((uint64_t)track << 32) | (uint32_t)cell;
+/* Perfetto draws an arrow only if its id is a number of 64 bits, in hexadecimal. */
+static inline char *rlx_put_item(char *p, uint64_t item) {
     p = rlx_put(p, ",\"id\":\"0x");
-    p = rlx_put_hex(p, rlx_scramble(link + rlx_scramble(where)), 1);
+    p = rlx_put_hex(p, item, 1);
     *p++ = '"';
     return p;
 }
 
-static inline char *rlx_flow_begin(
-    char *p, int thread, int64_t at, int track, int cell, uint64_t link
-) {
+static inline char *rlx_flow_begin(char *p, int thread, int64_t at, uint64_t item) {
     p = rlx_head(p, "s", thread, at);
     p = rlx_put(p, ",\"cat\":\"item\",\"name\":\"item\"");
-    p = rlx_put_item(p, track, cell, link);
+    p = rlx_put_item(p, item);
     return rlx_put(p, "}");
 }
 
-static inline char *rlx_flow_end(
-    char *p, int thread, int64_t at, int track, int cell, uint64_t link
-) {
+static inline char *rlx_flow_end(char *p, int thread, int64_t at, uint64_t item) {
     p = rlx_head(p, "f", thread, at);
     p = rlx_put(p, ",\"bp\":\"e\",\"cat\":\"item\",\"name\":\"item\"");
-    p = rlx_put_item(p, track, cell, link);
+    p = rlx_put_item(p, item);
     return rlx_put(p, "}");
 }
 
@@ -111,13 +99,13 @@ static inline char *rlx_slice(
 
 /* Async logic begins on one thread and ends on another: a track of its own. */
 static inline char *rlx_apart(
-    char *p, const char *phase, int thread, int64_t at, const char *name, int track,
-    int cell, uint64_t number, const char *prefix, uint64_t job
+    char *p, const char *phase, int thread, int64_t at, const char *name, uint64_t item,
+    const char *prefix, uint64_t job
 ) {
     p = rlx_head(p, phase, thread, at);
     p = rlx_put(p, ",\"cat\":\"async\",\"name\":");
     p = rlx_put(p, name);
-    p = rlx_put_item(p, track, cell, number);
+    p = rlx_put_item(p, item);
     return rlx_put_job(p, prefix, job);
 }
 

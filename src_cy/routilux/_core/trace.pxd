@@ -6,6 +6,7 @@ from libc.stdio cimport FILE
 
 from routilux._core.platform cimport PyThread_type_lock
 from routilux._core.recorder cimport Recorder, record_t, ring_t
+from routilux._core.chance cimport mix
 from routilux._core.control cimport Control
 
 # What a record of a worker is written with.
@@ -15,6 +16,10 @@ ctypedef struct names_t:
     char** slots             # the same, slots of all routines in a row
     int* first_slot          # of each routine; n_cells of them, and the end
     bint* apart              # its activations end on another thread: async logic
+
+# The id of an item or an activation: known by worker, routine and number, as one number.
+cdef inline uint64_t item_of(record_t* record, int cell, uint64_t number) noexcept nogil:
+    return mix(number + mix((<uint64_t>record.track << 32) | <uint64_t>cell))
 
 cdef class Tracer:
     cdef Control core                # set once

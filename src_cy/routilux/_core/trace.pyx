@@ -38,15 +38,15 @@ from routilux._core.layout cimport start_meters, stop_meters
 
 cdef extern from "rlx_trace.h" nogil:
     const int RLX_LINE
-    char* rlx_flow_begin(char* p, int thread, int64_t at, int track, int cell, uint64_t link)
-    char* rlx_flow_end(char* p, int thread, int64_t at, int track, int cell, uint64_t link)
+    char* rlx_flow_begin(char* p, int thread, int64_t at, uint64_t item)
+    char* rlx_flow_end(char* p, int thread, int64_t at, uint64_t item)
     char* rlx_slice(
         char* p, int thread, int64_t at, int64_t lasted, char* category, char* name,
         char* prefix, uint64_t job
     )
     char* rlx_apart(
-        char* p, char* phase, int thread, int64_t at, char* name, int track, int cell,
-        uint64_t number, char* prefix, uint64_t job
+        char* p, char* phase, int thread, int64_t at, char* name, uint64_t item,
+        char* prefix, uint64_t job
     )
     char* rlx_instant(
         char* p, int thread, int64_t at, char* name, char* prefix, uint64_t job
@@ -357,30 +357,30 @@ cdef class Tracer:
         elif kind == RECORD_ACTIVATION:
             if names.apart[cell]:
                 p = rlx_apart(
-                    p, b"b", thread, at, names.routines[cell], record.track, cell,
-                    record.number, prefix, record.job,
+                    p, b"b", thread, at, names.routines[cell],
+                    item_of(record, cell, record.number), prefix, record.job,
                 )
                 p = rlx_apart(
-                    p, b"e", thread, at + lasted, names.routines[cell], record.track, cell,
-                    record.number, prefix, record.job,
+                    p, b"e", thread, at + lasted, names.routines[cell],
+                    item_of(record, cell, record.number), prefix, record.job,
                 )
             else:
                 p = rlx_slice(
                     p, thread, at, lasted, b'"logic"', names.routines[cell], prefix, record.job
                 )
                 if record.link:
-                    p = rlx_flow_end(p, thread, at, record.track, cell, record.link)
+                    p = rlx_flow_end(p, thread, at, item_of(record, cell, record.link))
             p = rlx_counter(p, at + lasted, names.routines[cell], record.track, record.extra)
         elif kind == RECORD_EMIT:
-            p = rlx_flow_begin(p, thread, at, record.track, target, record.link)
+            p = rlx_flow_begin(p, thread, at, item_of(record, target, record.link))
             p = rlx_counter(p, at, names.routines[target], record.track, record.extra)
         elif kind == RECORD_POST:
             slot = names.slots[names.first_slot[target] + record.slot]
             p = rlx_slice(p, thread, at, 10, b'"post"', slot, prefix, record.job)
-            p = rlx_flow_begin(p, thread, at, record.track, target, record.link)
+            p = rlx_flow_begin(p, thread, at, item_of(record, target, record.link))
             p = rlx_counter(p, at, names.routines[target], record.track, record.extra)
         elif kind == RECORD_TAKE:
-            p = rlx_flow_end(p, thread, at, record.track, cell, record.link)
+            p = rlx_flow_end(p, thread, at, item_of(record, cell, record.link))
         elif kind == RECORD_RETRY:
             p = rlx_slice(
                 p, thread, at, lasted, b'"retry"', names.routines[cell], prefix, record.job
