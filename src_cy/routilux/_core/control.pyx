@@ -262,19 +262,19 @@ cdef class Control(Pause):
     def debug(self):
         """Return the state of pumps and waits as a dict, for tests and bug reports."""
         return {
-            "phase": self.phase,
+            "phase": rlx_load(&self.phase),
             "admitted": rlx_load(&self.ledger.admitted),
             "live": rlx_load(&self.ledger.live),
             "wanted": self.ledger.is_wanted(),
-            "pumps": self.n_pumps,
-            "parked": self.n_parked,
-            "runq": self.runq_len,
-            "keeper_asleep": self.keeper_asleep,
+            "pumps": rlx_load(&self.n_pumps),
+            "parked": rlx_load(&self.n_parked),
+            "runq": rlx_load(&self.runq_len),
+            "keeper_asleep": rlx_load(&self.keeper_asleep),
             "beats": rlx_load(&self.beats),
-            "room_waiters": self.ledger.room_waiters.head != NULL,
-            "next_timer": self.clock.next_ns,
-            "deadlines": self.n_deadlines,
-            "stuck": self.n_stuck,
+            "room_waiters": rlx_load_ptr(&self.ledger.room_waiters.head) != NULL,
+            "next_timer": rlx_load(&self.clock.next_ns),
+            "deadlines": rlx_load(&self.n_deadlines),
+            "stuck": rlx_load(&self.n_stuck),
         }
 
     def counts(self):
