@@ -1,7 +1,10 @@
 """The log line about a runtime in which nothing moves."""
 
+import os
+import re
 import sys
 import threading
+import time
 
 import pytest
 
@@ -35,6 +38,34 @@ def test_stall_is_told_once_with_routine_thread_and_slot(
     assert "routine 'stuck' of flow 'stalled' on thread 'routilux_0'" in text
     if HAS_GIL:  # else nobody can look at what another thread runs
         assert ".py:" in text
+
+
+def test_stall_of_a_runtime_that_waits_for_its_first_thread_tells_its_own_time(
+    threaded, solo, gate, warned, shared_pool
+):
+    threads = os.cpu_count() or 1
+    busy = threading.Barrier(threads + 1)
+
+    def block(slot_data, policy_message, worker_state):
+        busy.wait(WAIT)
+        gate.wait()
+
+    holds, waits = solo(block), solo(lambda *args: None)
+    holds.routines["work"].set_concurrency(None)
+    first = threaded(thread_pool_size=0, stall_warning=None)
+    first.exec(holds)
+    for n in range(threads):
+        first.post(holds.flow_id, "work", "input", n)
+    busy.wait(WAIT)  # no thread of the shared pool is left
+    began = time.monotonic()
+    second = threaded(thread_pool_size=0, stall_warning=0.05)
+    second.exec(waits)
+    second.post(waits.flow_id, "work", "input", 1)
+    while not warned("nothing has begun"):
+        second.wait_until_all_jobs_finished(0.01)
+    [text] = warned("nothing has begun")
+    seconds = float(re.search(r"for (\d+) s;", text)[1])
+    assert seconds <= 1 + time.monotonic() - began
 
 
 def test_routine_that_is_behind_its_own_stuck_activation_is_told(

@@ -165,6 +165,7 @@ cdef class ThreadDriver(Driver):
                 rlx_store(&self.engine.keeper_asleep, 0)
                 return 0
             if not watching:
+                self.stall.idled = True
                 us = self.stall.patience_ns // 1000 or -1
             if due >= 0 and (us < 0 or (due - now + 999) // 1000 < us):
                 us = (due - now + 999) // 1000
@@ -184,6 +185,7 @@ cdef class ThreadDriver(Driver):
             if rlx_load(&self.engine.n_pumps) <= rlx_load(&self.engine.n_parked):
                 if rlx_load(&self.engine.runq_len) > 0:
                     return 1        # work, and no pump could be started: try again
+                self.stall.idled = True
                 idle += 1
                 watching = idle < 8
                 us = LONGEST_US

@@ -39,14 +39,16 @@ cdef class Stall:
 
     def __cinit__(self, double patience):
         self.patience_ns = self.wanted_ns = <int64_t>(patience * 1e9)
+        self.idled = True
 
     cdef int look(self, Engine engine) except -1:
         cdef int64_t now = rlx_monotonic_ns(), beats = rlx_load(&engine.beats)
-        if beats != self.beats:
-            # A new one. Where logic is always slow, only what is much slower counts.
+        if beats != self.beats or self.idled:
+            # A new one: what is idle does not stall. Where logic is always slow, only
+            # what is much slower counts.
             if self.told and 2 * (self.seen_ns - self.since_ns) > self.wanted_ns:
                 self.wanted_ns = 2 * (self.seen_ns - self.since_ns)
-            self.told = False
+            self.told = self.idled = False
             self.beats = beats
             self.since_ns = now
         self.seen_ns = now
