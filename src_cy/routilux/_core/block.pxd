@@ -32,9 +32,9 @@ cdef object shown_of(object item)
 # alone knows numpy and is imported when a first typed slot is declared.
 cdef class Layout:
     cdef object __weakref__
-    cdef readonly object dtype       # set once
-    cdef readonly tuple shape        # of one item; set once
-    cdef readonly Py_ssize_t itemsize    # bytes of one item; set once
+    cdef object dtype       # set once
+    cdef tuple shape        # of one item; set once
+    cdef Py_ssize_t itemsize    # bytes of one item; set once
 
     # Each raises a TypeError that names `label` and `flow_id` if it doesn't fit.
     cdef Block block_of(self, object items, bint copy, object label, object flow_id)

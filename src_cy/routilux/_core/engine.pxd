@@ -42,8 +42,8 @@ cdef class Driver:
 cdef class Engine:
     cdef object __weakref__
     cdef rlx_lock_t lock             # protects all below; inside a worker's lock
-    cdef readonly Ledger ledger      # set once
-    cdef readonly Clock clock        # set once
+    cdef Ledger ledger      # set once
+    cdef Clock clock        # set once
     cdef Driver driver               # set once, before the first worker
     cdef readonly int pool_size      # pumps at most; set once
     cdef Recorder recorder           # None: nothing was ever monitored or traced

@@ -25,7 +25,7 @@ cdef class FaultDriver(SimDriver):
     cdef chance_t luck               # of the faults: without them the rest is as it was
     cdef int odds[FAULTS]            # one in so many; 0: never
     cdef readonly list names         # of the kinds that happen in this run
-    cdef readonly int64_t faults     # that happened
+    cdef int64_t faults     # that happened
     cdef WorkerCore squeezed         # the worker of `slot`, or None
     cdef slot_t* slot                # whose bound is lowered, or NULL
     cdef Py_ssize_t taken            # by how much (it moves with what waits in lanes)

@@ -19,8 +19,8 @@ ctypedef struct owner_t:
 
 # Who a job belongs to, shared by all jobs of a worker; outlives the worker.
 cdef class Ident:
-    cdef readonly str worker_id      # set once
-    cdef readonly str flow_id        # set once
+    cdef str worker_id      # set once
+    cdef str flow_id        # set once
     cdef str prefix                  # of the ids of jobs that were not named; set once
     cdef object worker               # WorkerCore until the runtime is gone, then None
     cdef object engine               # Engine, or what a job without a runtime asks; set once

@@ -47,7 +47,7 @@ cdef class Ledger:
     cdef int64_t failed
     cdef int64_t cancelled
     cdef dict named                  # ids that users chose -> job
-    cdef readonly str prefix         # of the other ids; set once
+    cdef str prefix         # of the other ids; set once
 
     cdef void link_job(self, PyObject** buckets, Py_ssize_t n, PyObject* job) noexcept nogil
     cdef void unlink_job(self, PyObject* job) noexcept nogil

@@ -57,29 +57,29 @@ ctypedef struct cell_t:
 
 # A routine as the plan froze it; shared by all workers, read-only.
 cdef class Node:
-    cdef readonly int index, rank
-    cdef readonly str routine_id
-    cdef readonly object routine
-    cdef readonly object logic           # callable, or None
+    cdef int index, rank
+    cdef str routine_id
+    cdef object routine
+    cdef object logic           # callable, or None
     cdef PyObject* function              # logic; of a bound method its function
     cdef PyObject* bound                 # and its object, else NULL; both borrowed
-    cdef readonly object policy          # Policy, callable, or None
+    cdef object policy          # Policy, callable, or None
     cdef object flusher                  # the `flush` of a policy in Python, or None
-    cdef readonly object handler         # ErrorHandler in force, or None
-    cdef readonly tuple slots            # Slot definitions, in order
-    cdef readonly tuple slot_names
+    cdef object handler         # ErrorHandler in force, or None
+    cdef tuple slots            # Slot definitions, in order
+    cdef tuple slot_names
     cdef PyObject* slot_name             # the first of them, borrowed; NULL: none
     cdef tuple event_names               # in order
     cdef PyObject* event_name            # the first of them, borrowed; NULL: none
-    cdef readonly tuple labels           # for messages: "slot 'x' of routine 'r'"
+    cdef tuple labels           # for messages: "slot 'x' of routine 'r'"
     cdef PyObject** label_at             # the same, borrowed from labels
     cdef bint is_async                   # logic is a coroutine function
     cdef int form                        # LogicForm
     cdef bint gathers                    # a function yields: results of jobs are lists
-    cdef readonly dict slot_index, event_index       # name -> index
-    cdef readonly object concurrency     # activations at a time; None: the pool's size
-    cdef readonly object key             # a field's name or a callable; None: no key
-    cdef readonly object timeout         # seconds that an activation may last; None
+    cdef dict slot_index, event_index       # name -> index
+    cdef object concurrency     # activations at a time; None: the pool's size
+    cdef object key             # a field's name or a callable; None: no key
+    cdef object timeout         # seconds that an activation may last; None
     cdef bint by_slot                    # logic takes one list a slot, then keywords
     cdef tuple keywords                  # of "policy_message", "worker_state": wanted ones
     cdef policy_t template
@@ -87,10 +87,10 @@ cdef class Node:
     cdef dict partial_message            # of a flushed batch
 
 cdef class Plan:
-    cdef readonly str flow_id
-    cdef readonly tuple nodes
-    cdef readonly dict index             # routine_id -> index
+    cdef str flow_id
+    cdef tuple nodes
+    cdef dict index             # routine_id -> index
     cdef dict by_routine                 # id(routine) -> index
-    cdef readonly tuple edges            # (source, event index, target, slot index)
+    cdef tuple edges            # (source, event index, target, slot index)
     cdef Py_ssize_t n_slots, n_events    # of all nodes
     cdef int letter_cell, letter_slot    # where dead letters go; -1: nowhere

@@ -38,7 +38,7 @@ cdef class Slot:
     cdef readonly Py_ssize_t max_queue_length
     cdef readonly double watermark
     cdef readonly str overflow
-    cdef readonly Layout layout          # of a typed slot's items, or None
+    cdef Layout layout          # of a typed slot's items, or None
     cdef public list connected_events    # drop-in surface: filled by Flow.connect
     cdef slot_t* queue                   # own.queue, or the worker's
     cdef slot_t own

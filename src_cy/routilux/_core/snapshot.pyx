@@ -51,7 +51,7 @@ cdef class Kept:
     cdef readonly object item
     cdef readonly object owner       # JobContext, JobGroup or None
     cdef readonly str source
-    cdef readonly int failures
+    cdef int failures
 
     def __init__(self, routine_id, slot, item, owner, source, failures=0):
         self.routine_id = routine_id

@@ -34,7 +34,7 @@ cdef class Tracer:
     cdef size_t used                 # and how much of it events fill
     cdef uint64_t read               # number of the last record that was taken
     cdef readonly uint64_t lost
-    cdef readonly uint64_t written
+    cdef uint64_t written
     cdef char* text                  # what is not in the file yet
     cdef Py_ssize_t size
     cdef int64_t stuck_ns            # since when the next record is not there; 0: it is
