@@ -71,17 +71,22 @@ def take_checkpoint(
         "worker": worker_to(worker),
         "jobs": [_job_to(job) for job in owners.jobs],
         "groups": owners.groups,
-        "items": [_item_to(entry, owners, worker.flow_id) for entry in kept],
+        "items": [
+            _item_to(entry, owners, worker.flow_id)
+            for entry in kept
+            if entry.owner is None or owners.name(entry.owner) is not None
+        ],
     }
 
 
 class _Owners:
     # Numbers jobs, in the order of posting, and groups; a group comes after the groups
-    # that are its members.
+    # that are its members. A job that ended early, perhaps just now, holds nothing any
+    # more: it has no name, nor has a group of such jobs.
     def __init__(self, kept: Iterable[Kept], posted: Iterable[JobContext]) -> None:
         self.jobs: list[JobContext] = []
         self.groups: list[dict[str, Any]] = []
-        self._names: dict[int, str] = {}
+        self._names: dict[int, str | None] = {}
         self._kept: list[Any] = []  # keeps ids unique
         owners = {id(e.owner): e.owner for e in kept if e.owner is not None}
         held = _jobs_below(owners.values())
@@ -91,7 +96,7 @@ class _Owners:
         for owner in owners.values():
             self.name(owner)
 
-    def name(self, owner: Any) -> str:
+    def name(self, owner: Any) -> str | None:
         """Return what a job or group is called in the document."""
         stack = [owner]
         while stack:
@@ -110,21 +115,28 @@ class _Owners:
         if not isinstance(owner, JobGroup):
             return []
         members, _ = members_of(owner)
-        return [m for m in _living(members) if id(m) not in self._names]
+        return [m for m in members if id(m) not in self._names]
 
     def _enter(self, owner: Any) -> None:
         self._kept.append(owner)
-        if not isinstance(owner, JobGroup):
+        self._names[id(owner)] = None
+        if isinstance(owner, JobGroup):
+            self._enter_group(owner)
+        elif is_live(owner):
             self._names[id(owner)] = f"job {len(self.jobs)}"
             self.jobs.append(owner)
+
+    def _enter_group(self, group: Any) -> None:
+        members, newest = members_of(group)
+        names = [self._names[id(member)] for member in members]
+        if not any(names):
             return
-        members, newest = members_of(owner)
-        names = [self._names[id(member)] for member in _living(members)]
-        if not is_live(newest):
-            left = _jobs_below([owner])
+        if self._names.get(id(newest)) is None:
+            left = _jobs_below([group])
             newest = [job for job in self.jobs if id(job) in left][-1]
-        self._names[id(owner)] = f"group {len(self.groups)}"
-        self.groups.append({"members": names, "newest": self._names[id(newest)]})
+        self._names[id(group)] = f"group {len(self.groups)}"
+        named = [name for name in names if name is not None]
+        self.groups.append({"members": named, "newest": self._names[id(newest)]})
 
 
 def _jobs_below(owners: Iterable[Any]) -> set[int]:
@@ -136,18 +148,15 @@ def _jobs_below(owners: Iterable[Any]) -> set[int]:
         if id(owner) not in seen:
             seen.add(id(owner))
             if isinstance(owner, JobGroup):
-                stack += _living(members_of(owner)[0])
+                stack += members_of(owner)[0]
     return seen
-
-
-def _living(members: Iterable[Any]) -> list[Any]:
-    # A job of a batch that ended early holds nothing any more.
-    return [m for m in members if isinstance(m, JobGroup) or is_live(m)]
 
 
 def _job_to(job: JobContext) -> dict[str, Any]:
     facts = stand_in().facts(job)
     document: dict[str, Any] = {"job_id": job.job_id, "status": str(job.status)}
+    if facts["letter"]:
+        document["letter"] = True
     for name in TIMES:
         document[name] = None if facts[name] is None else facts[name].isoformat()
     where = f"job {job.job_id!r}"
@@ -224,6 +233,7 @@ def _checked(document: Any) -> dict[str, Any]:
 def _job_from(document: dict[str, Any]) -> dict[str, Any]:
     where = f"job {document['job_id']!r}"
     facts = {name: document[name] for name in ("job_id", "status", *TIMES)}
+    facts["letter"] = bool(document.get("letter"))
     return facts | {
         name: decode(document[name], f"{name} of {where}") for name in PLAIN
     }

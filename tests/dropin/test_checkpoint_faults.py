@@ -30,6 +30,31 @@ class Step(Routine):
         self.emit("output", n=slot_data["input"][0]["n"])
 
 
+class Fails(Step):
+    """Pauses its worker and fails."""
+
+    def logic(self, slot_data, policy_message, worker_state):
+        worker_state.pause("before a letter", wait=False)
+        raise OSError("no")
+
+
+class Reads(Step):
+    """Counts letters, and passes them on."""
+
+    def logic(self, slot_data, policy_message, worker_state):
+        worker_state.update_routine_state_with(
+            "dead", lambda state: {"read": state.get("read", 0) + 1}
+        )
+        self.emit("output", n=str(slot_data["input"][0]["error"]))
+
+
+class FailsToo(Step):
+    """Fails with what it gets."""
+
+    def logic(self, slot_data, policy_message, worker_state):
+        raise ValueError(slot_data["input"][0]["n"])
+
+
 @pytest.fixture
 def line():
     """Build the flow: one step."""
@@ -63,6 +88,24 @@ def test_resume_with_another_flow_of_the_same_shape(runtime, line, tmp_path):
         assert other.wait_until_all_jobs_finished(WAIT)
         assert other.get_job(job.job_id).status == "completed"
         assert back.flow is other_flow
+
+
+def test_dead_letter_of_a_checkpoint_writes_no_other_letter(runtime, tmp_path):
+    flow = Flow("letters")
+    flow.add_routine(Fails(), "work")
+    flow.add_routine(Reads(), "dead")
+    flow.add_routine(FailsToo(), "next")
+    flow.connect("dead", "output", "next", "input")
+    flow.set_dead_letter("dead", "input")
+    worker = runtime.exec(flow)
+    job = runtime.post(flow, "work", "input", 1).job
+    assert job.wait(WAIT)
+    assert worker.pause(timeout=WAIT)
+    worker.checkpoint(tmp_path / "work.json")
+    with Runtime(thread_pool_size=1) as other:
+        back = other.resume(tmp_path / "work.json")
+        assert other.wait_until_all_jobs_finished(WAIT)
+        assert back.get_routine_state("dead") == {"read": 1}
 
 
 def test_checkpoint_needs_a_pause(runtime, line, tmp_path, chain):

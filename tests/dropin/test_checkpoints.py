@@ -1,6 +1,8 @@
 """Checkpoints: a paused worker goes to a file and goes on, in another process too."""
 
 import json
+import sys
+import threading
 
 import pytest
 
@@ -15,6 +17,7 @@ from routilux import (
     get_current_jobs,
     immediate_policy,
 )
+from routilux.serialization import take_checkpoint
 
 WAIT = 20.0
 
@@ -58,6 +61,16 @@ class PausingBatch(Batch):
         if (worker_state.get_routine_state(name) or {}).get("pause"):
             worker_state.pause("in the middle", wait=False)
         super().logic(slot_data, policy_message, worker_state)
+
+
+class CountedBatch(Batch):
+    """Says when it has emitted."""
+
+    emitted = threading.Semaphore(0)
+
+    def logic(self, slot_data, policy_message, worker_state):
+        super().logic(slot_data, policy_message, worker_state)
+        self.emitted.release()
 
 
 class Sink(Routine):
@@ -190,6 +203,44 @@ def test_job_of_a_batch_that_ended_early_is_left_out(runtime, tmp_path, gone):
         assert back.get_routine_state("sink")["kept"] == [
             [3, [job.job_id for job in jobs]]
         ]
+
+
+@pytest.fixture
+def restless():
+    """Let threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_jobs_of_batches_may_be_cancelled_while_a_checkpoint_is_taken(
+    runtime, restless
+):
+    flow = Flow("batches")
+    flow.add_routine(CountedBatch(), "batch")
+    flow.add_routine(Batch().set_activation_policy(batch_size_policy(1000)), "rest")
+    flow.connect("batch", "output", "rest", "input")
+    worker = runtime.exec(flow)
+    jobs = [runtime.post(flow, "batch", "input", {"n": n}).job for n in range(900)]
+    for _ in range(300):
+        assert CountedBatch.emitted.acquire(timeout=WAIT)
+    assert worker.pause(timeout=WAIT)
+    canceller = threading.Thread(target=lambda: [job.cancel() for job in jobs])
+    canceller.start()
+    items = 300
+    while items:
+        document = take_checkpoint(worker)
+        assert len(document["items"]) <= items
+        items = len(document["items"])
+        names = {f"job {n}" for n in range(len(document["jobs"]))}
+        for n, group in enumerate(document["groups"]):
+            assert group["members"]
+            assert {*group["members"], group["newest"]} <= names
+            names.add(f"group {n}")
+        assert {item["owner"] for item in document["items"]} <= names
+    canceller.join()
+    assert take_checkpoint(worker)["jobs"] == []
 
 
 def paused(worker):

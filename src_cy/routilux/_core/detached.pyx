@@ -85,6 +85,7 @@ cdef class Detached:
             "error": job.error,
             "started_at": job.started_at,
             "result": job._result,
+            "letter": job.letter,
         }
 
     def remake(self, facts):
@@ -92,9 +93,11 @@ cdef class Detached:
         cdef JobContext job
         facts = dict(facts)
         started, result = facts.pop("started_at"), facts.pop("result")
+        letter = facts.pop("letter")
         job = JobContext(**facts)
         job.started = instant(started)
         job._result = result
+        job.letter = letter
         return job
 
     def __reduce__(self):

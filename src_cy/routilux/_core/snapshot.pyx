@@ -283,6 +283,7 @@ def revive_job(Control core, WorkerCore worker, facts):
     job._metadata = facts["metadata"]
     job._trace = facts["trace_log"]
     job._result = facts["result"]
+    job.letter = facts["letter"]
     reserve(ledger)
     if ledger.named.setdefault(job._id, job) is not job:
         raise ValueError(f"job_id {job._id!r} is being posted by another thread")
