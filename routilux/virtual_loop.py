@@ -197,7 +197,10 @@ class VirtualLoop(Base):  # type: ignore[misc]
         if self._factory is not None:
             if context is not None:
                 options["context"] = context
-            return self._factory(self, coro, **options)  # type: ignore[no-any-return]
+            task: asyncio.Task[Any] = self._factory(self, coro, **options)
+            if name is not None:
+                task.set_name(name)
+            return task
         return self._task(coro, context, name=name, **options)
 
     def _task(
@@ -232,6 +235,9 @@ class VirtualLoop(Base):  # type: ignore[misc]
         self._calls.append(call)
         return future
 
+    def set_default_executor(self, executor: object) -> None:
+        pass  # its threads are those of the simulation
+
     def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
         self.call_soon(lambda: self.create_task(generator.aclose()))
 
@@ -253,8 +259,12 @@ class VirtualLoop(Base):  # type: ignore[misc]
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if self._handler is None:
             self.default_exception_handler(context)
-        else:
+            return
+        try:
             self._handler(self, context)
+        except Exception:  # code of the user
+            self.default_exception_handler(context)
+            logger.exception("an exception handler of an event loop raised")
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         pass  # it is dropped when its time comes
@@ -284,13 +294,19 @@ class VirtualLoop(Base):  # type: ignore[misc]
         )
 
     add_reader = add_writer = add_signal_handler = getaddrinfo = _no_outside
+    remove_reader = remove_writer = remove_signal_handler = getnameinfo = _no_outside
     create_connection = create_server = create_datagram_endpoint = _no_outside
     create_unix_connection = create_unix_server = sock_connect = _no_outside
+    connect_accepted_socket = sock_accept = start_tls = _no_outside
+    sock_recv = sock_recv_into = sock_recvfrom = sock_recvfrom_into = _no_outside
+    sock_sendall = sock_sendto = sock_sendfile = sendfile = _no_outside
     connect_read_pipe = connect_write_pipe = _no_outside
     subprocess_exec = subprocess_shell = _no_outside
 
     def stop(self) -> NoReturn:
         raise RuntimeError("the event loop of a simulation can't be stopped")
+
+    close = stop
 
     def run_forever(self) -> NoReturn:
         raise RuntimeError("the event loop of a simulation is turned by the simulation")
