@@ -41,8 +41,7 @@ def dump_text(runtime: Runtime) -> str:
     found: dict[int, list[str]] = {}
     for worker in runtime.list_workers():
         for one in survey(runtime.core, worker)["executing"]:
-            if one["thread"] is not None:
-                found.setdefault(one["thread"], []).append(repr(one["routine_id"]))
+            found.setdefault(one["thread"], []).append(repr(one["routine_id"]))
     for thread, routines in found.items():
         inside = " inside of ".join(routines)
         lines.append(f"thread {names.get(thread, thread)!r} executes {inside}:")
@@ -68,7 +67,7 @@ def coroutine_stack(coroutine: Any) -> str:
         if frame is not None:
             lines += traceback.format_stack(frame)[-1:]
         coroutine = getattr(coroutine, "cr_await", None)
-    return "".join(lines).rstrip("\n") or "  (it executes)"
+    return "".join(lines).rstrip("\n") or "  (it has ended)"
 
 
 class SignalDump:

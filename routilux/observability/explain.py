@@ -174,8 +174,6 @@ class Whereabouts:
     def above(self, found: Facts) -> str | None:
         """Return the routine that the thread of an activation helps, or None."""
         executing = self.facts["executing"]
-        if found not in executing or found["thread"] is None:
-            return None
         same = [one for one in executing if one["thread"] == found["thread"]]
         at = next(i for i, one in enumerate(same) if one is found)
         return same[at - 1]["routine_id"] if at else None
@@ -205,8 +203,6 @@ class Whereabouts:
     def where(self, found: Facts) -> str:
         """Say on which thread."""
         thread = found["thread"]
-        if thread is None:
-            return ""
         return f" on thread {self.threads.get(thread, thread)!r}"
 
     def whose(self, found: Facts) -> str:

@@ -1,5 +1,7 @@
 """`Runtime.dump_on_signal` writes what executes, whatever blocks meanwhile."""
 
+import asyncio
+import gc
 import io
 import os
 import signal
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standing import NEEDS_GIL, Gate, flow_of, nothing, routine
@@ -112,3 +115,72 @@ runtime.wait_until_all_jobs_finished()
         child.communicate(timeout=10.0)
     assert any("'slow' executes for at most" in line for line in lines)
     assert any("thread 'routilux_0' executes 'slow':" in line for line in lines)
+
+
+@NEEDS_GIL
+def test_a_coroutine_is_shown_to_where_it_awaits() -> None:
+    begun = threading.Event()
+    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def wait_for_payment() -> None:
+        event = asyncio.Event()
+        loops.append((asyncio.get_running_loop(), event))
+        asyncio.get_running_loop().call_soon(begun.set)
+        await event.wait()
+
+    async def logic(slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        await wait_for_payment()
+
+    paper = Paper()
+    with Runtime(1) as runtime, runtime.dump_on_signal(file=paper):
+        runtime.exec(flow_of("async", one=routine(logic)))
+        job = runtime.post("async", "one", "input", 1).job
+        assert begun.wait(10.0)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert paper.written.acquire(timeout=10.0)
+        loop, event = loops[0]
+        loop.call_soon_threadsafe(event.set)
+        assert job.wait(10.0)
+    stack = paper.getvalue().partition("coroutine 1 on the event loop:\n")[2]
+    assert "in logic\n    await wait_for_payment()\n" in stack
+    assert "in wait_for_payment\n    await event.wait()\n" in stack
+
+
+def test_a_dump_that_can_not_be_written_says_so_and_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper = Paper()
+    with Runtime(1) as broken, Runtime(1) as runtime:
+        broken.dump_on_signal(file=tmp_path)
+        runtime.dump_on_signal(file=paper)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert paper.written.acquire(timeout=10.0)
+    assert paper.getvalue().count("0 jobs unfinished") == 2
+    assert capsys.readouterr().err.count(f"{str(tmp_path)!r}\n") == 2
+
+
+def test_a_dump_may_be_asked_for_by_hand_while_its_runtime_lives() -> None:
+    paper = Paper()
+    runtime = Runtime(1)
+    dump = runtime.dump_on_signal(file=paper)
+    dump.write()
+    assert paper.getvalue().startswith(f"routilux: {runtime!r} in process ")
+    size = len(paper.getvalue())
+    del runtime
+    gc.collect()
+    dump.write()
+    assert len(paper.getvalue()) == size
+    dump.close()
+
+
+def test_a_signal_that_no_program_may_take_is_refused() -> None:
+    with Runtime(1) as runtime:
+        before = os.dup(0)
+        os.close(before)
+        with pytest.raises(OSError):
+            runtime.dump_on_signal(signal.SIGKILL)
+        after = os.dup(0)  # nothing that was opened for it is left open
+        os.close(after)
+        assert after == before
+        assert "routilux-dump" not in [one.name for one in threading.enumerate()]
