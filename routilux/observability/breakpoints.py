@@ -223,7 +223,10 @@ class Breakpoints(ExecutionHooksInterface):
         except BaseException:
             with self._changed:
                 held.state = "held"
-                self._held.insert(0, held)
+                self._held.append(held)
+                self._held.sort(key=lambda one: one.since)
+            if held.job.done():  # meanwhile: its end did not find it
+                self.let_go(held, "gone")
             raise
         self._go_on(held)
         return True

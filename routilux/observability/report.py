@@ -8,7 +8,6 @@ says so. Every text of the user goes through `page.el`, which escapes it.
 from __future__ import annotations
 
 import bisect
-import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from os import PathLike
@@ -72,7 +71,7 @@ def write_report(
         None if metrics.enabled else el("p", NOT_MEASURED, class_="note"),
         [flow_part(flow, metrics, number) for number, flow in enumerate(flows)],
         routines_part(metrics),
-        timeline_part(runtime, [*ended, *jobs]),
+        timeline_part(runtime, [*ended, *jobs], metrics.taken_at),
         failures_part(ended),
         slowest_part(ended),
     ]
@@ -198,12 +197,12 @@ def routine_cells(
     return cells
 
 
-def timeline_part(runtime: Runtime, jobs: Iterable[JobContext]) -> Raw:
+def timeline_part(runtime: Runtime, jobs: Iterable[JobContext], now: float) -> Raw:
     """Return who ran when: activations by thread, or else jobs by routine."""
     bars = activation_bars(runtime)
     words = "Activations by thread, from the flight recorder"
     if not bars:
-        bars = job_bars(jobs)
+        bars = job_bars(jobs, now)
         words = "Jobs, from first activation to last"
     if not bars:
         return el(
@@ -240,10 +239,10 @@ def activation_bars(runtime: Runtime) -> list[Bar]:
     return bars
 
 
-def job_bars(jobs: Iterable[JobContext]) -> list[Bar]:
+def job_bars(jobs: Iterable[JobContext], now: float) -> list[Bar]:
     """Return a bar for each job that began, in as few lanes as hold them."""
     begun = [
-        (job.started_at.timestamp(), end_of(job), job)
+        (job.started_at.timestamp(), end_of(job, now), job)
         for job in jobs
         if job.started_at is not None
     ]
@@ -266,9 +265,9 @@ def job_bars(jobs: Iterable[JobContext]) -> list[Bar]:
     return bars
 
 
-def end_of(job: JobContext) -> float:
-    """Return when a job ended, or now."""
-    return time.time() if job.completed_at is None else job.completed_at.timestamp()
+def end_of(job: JobContext, now: float) -> float:
+    """Return when a job ended, or now, by the clock of its runtime."""
+    return now if job.completed_at is None else job.completed_at.timestamp()
 
 
 def failures_part(jobs: Iterable[JobContext]) -> Raw | None:

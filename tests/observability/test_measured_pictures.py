@@ -1,5 +1,6 @@
 """Pictures with numbers: the bottleneck is red, arrows tell what went over them."""
 
+import gc
 import re
 import time
 from pathlib import Path
@@ -147,3 +148,16 @@ def test_a_run_without_numbers_is_refused(monitored):
         flow.to_mermaid(run=3)
     with pytest.raises(ValueError, match="no numbers of flow 'measured'"):
         flow.to_dot(run=monitored)
+
+
+def test_a_worker_whose_runtime_is_gone_has_no_numbers():
+    flow = make_flow()
+    runtime = Runtime(engine="inline", enable_monitoring=True)
+    worker = runtime.exec(flow)
+    run(runtime, flow, [0])
+    assert "1 runs" in flow.to_mermaid(run=worker)
+    runtime.shutdown()
+    del runtime
+    gc.collect()
+    with pytest.raises(ValueError, match="was not started by a runtime, or it is gone"):
+        flow.to_mermaid(run=worker)

@@ -230,3 +230,28 @@ def test_an_unknown_format_is_refused_with_the_common_ones(
     pytest.importorskip("graphviz")
     with pytest.raises(ValueError, match=r"\.svg, \.png, \.pdf"):
         chain(2).draw(tmp_path / name)
+
+
+def test_many_connections_of_two_routines_are_one_arrow_with_few_lines(
+    tmp_path: Path,
+) -> None:
+    flow = Flow()
+    first, second = Routine(), Routine()
+    for number in range(7):
+        first.add_event(f"out{number}")
+        second.add_slot(f"in{number}")
+    flow.add_routine(first, "first")
+    flow.add_routine(second, "second")
+    for number in range(7):
+        flow.connect("first", f"out{number}", "second", f"in{number}")
+    root = drawn(flow, tmp_path)
+    texts = [item.text or "" for item in root.iter(f"{SVG}text")]
+    assert texts.count("and 4 more") == 1
+    assert sum("out" in text for text in texts) == 3
+
+
+def test_marks_on_letters_take_no_room(tmp_path: Path) -> None:
+    plain, marked = Flow(), Flow()
+    plain.add_routine(unit(), "o" * 20)
+    marked.add_routine(unit(), "o\u0308" * 20)
+    assert boxes_of(drawn(plain, tmp_path)) == boxes_of(drawn(marked, tmp_path))

@@ -3,6 +3,9 @@
 import io
 import re
 import sys
+import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -30,6 +33,25 @@ def echo(name: str = "work") -> Flow:
 def runtime(request):
     with Runtime(engine="inline", enable_monitoring=request.param) as made:
         yield made
+
+
+def wide() -> Flow:
+    """Make a flow of "work" and 300 routines that have nothing to do."""
+    flow = echo()
+    for number in range(300):
+        routine = Routine()
+        routine.add_slot("input")
+        routine.set_activation_policy(immediate_policy())
+        routine.set_logic(lambda slot_data, policy_message, worker_state: None)
+        flow.add_routine(routine, f"idle_{number}")
+    return flow
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 20.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def post(runtime: Runtime, *items: object, name: str = "work") -> None:
@@ -118,16 +140,9 @@ def test_bars_name_each_routine_and_take_no_name_as_markup(runtime):
 
 def test_bars_leave_out_the_idle_routines_of_a_large_flow():
     pytest.importorskip("rich")
-    flow = echo()
-    for number in range(300):
-        routine = Routine()
-        routine.add_slot("input")
-        routine.set_activation_policy(immediate_policy())
-        routine.set_logic(lambda slot_data, policy_message, worker_state: None)
-        flow.add_routine(routine, f"idle_{number}")
     file = io.StringIO()
     with Runtime(engine="inline") as runtime:
-        runtime.exec(flow)
+        runtime.exec(wide())
         with runtime.progress(file=file, form="bars"):
             post(runtime, 1)
             assert runtime.wait_until_all_jobs_finished(10.0)
@@ -175,6 +190,109 @@ def test_a_notebook_gets_a_table_that_is_replaced_in_place(runtime):
     assert "1 of 1 jobs (100 %)" in html
     assert "[red]&lt;b&gt;&amp;�" in html
     assert "<script" not in html and "<b>&" not in html
+
+
+def test_a_notebook_is_told_anew_and_leaves_out_idle_routines():
+    pytest.importorskip("IPython")
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    InteractiveShell.instance()
+    try:
+        with Runtime(engine="inline") as runtime, capture_output() as cell:
+            runtime.exec(wide())
+            with runtime.progress(total=2, form="notebook"):
+                post(runtime, 1)
+                assert runtime.wait_until_all_jobs_finished(10.0)
+                wait_for(lambda: cell.outputs)
+                post(runtime, 2)
+                assert runtime.wait_until_all_jobs_finished(10.0)
+    finally:
+        InteractiveShell.clear_instance()
+    first, last = (
+        cell.outputs[n].data["text/html"].replace("&nbsp;", " ") for n in (0, -1)
+    )
+    assert "1 of 2 jobs (50 %)" in first and "2 of 2 jobs (100 %)" in last
+    assert ">work<" in last and "and 261 routines more, with less queued" in last
+    assert [one.update for one in cell.outputs] == [False] + [True] * (
+        len(cell.outputs) - 1
+    )
+    assert len({one.transient["display_id"] for one in cell.outputs}) == 1
+
+
+def test_lines_name_the_routine_with_the_most_queued():
+    class Paper(io.StringIO):
+        """A file that says when something was written."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.written = threading.Event()
+
+        def flush(self) -> None:
+            self.written.set()
+
+    opened = threading.Event()
+    flow = echo("quick")
+    slow = Routine()
+    slow.add_slot("input")
+    slow.set_activation_policy(immediate_policy())
+    slow.set_logic(
+        lambda slot_data, policy_message, worker_state: opened.wait(20.0) and None
+    )
+    flow.add_routine(slow, NASTY)
+    file = Paper()
+    with Runtime(2) as runtime:
+        runtime.exec(flow)
+        with runtime.progress(total=10_000, file=file, form="lines"):
+            assert runtime.post("progress", "quick", "input", 1).wait(10.0)
+            post(runtime, *range(5), name=NASTY)
+            assert file.written.wait(20.0)
+            opened.set()
+    first = file.getvalue().splitlines()[0]
+    assert re.search(r": 1 of 10k jobs \(<0\.1 %\), ", first)
+    assert first.endswith("; most queued: [red]<b>&�[31m 5")
+
+
+@pytest.mark.parametrize("form", ["lines", "bars", "notebook"])
+def test_what_is_left_of_a_known_total_and_what_failed_is_told(form, capsys):
+    if form == "bars":
+        pytest.importorskip("rich")
+    if form == "notebook":
+        pytest.importorskip("IPython")
+    file = io.StringIO()
+    with Runtime(engine="inline") as runtime:
+        runtime.exec(echo())
+        with runtime.progress(total=4, file=file, form=form):
+            post(runtime, 1, "bad")
+            assert runtime.wait_until_all_jobs_finished(10.0)
+    shown = file.getvalue() + capsys.readouterr().out
+    assert re.search(r"2 of 4\b", shown) or "IPython.core.display.HTML" in shown
+    if form != "notebook":
+        assert re.search(r"[\d.]+ [mµ]?s left", shown) and "1 failed" in shown
+
+
+def test_a_progress_is_shown_once(runtime):
+    shown = runtime.progress(total=0, file=io.StringIO())
+    with (
+        shown,
+        pytest.raises(RuntimeError, match="was shown already: ask for a new one"),
+    ):
+        shown.__enter__()
+
+
+def test_routines_of_several_flows_are_told_with_their_flow(runtime):
+    pytest.importorskip("rich")
+    other = Flow("other")
+    other.add_routine(next(iter(echo().routines.values())), "work")
+    runtime.exec(echo())
+    runtime.exec(other)
+    file = io.StringIO()
+    with runtime.progress(file=file, form="bars"):
+        post(runtime, 1)
+        assert runtime.wait_until_all_jobs_finished(10.0)
+    shown = file.getvalue()
+    assert re.search(r"\bprogress/work .*━+ +1 +0 ", shown)
+    assert re.search(r"\bother/work +0 +0 ", shown)
 
 
 def test_a_file_that_fails_stops_the_progress_and_nothing_else(runtime, caplog):

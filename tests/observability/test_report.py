@@ -1,5 +1,7 @@
 """The report of a run: complete, in one file, and safe for every text."""
 
+import asyncio
+import re
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -167,3 +169,61 @@ def test_a_report_of_300_routines_folds_most_rows_away(tmp_path: Path) -> None:
     assert "260 more" in page.text
     assert set(names) <= set(page.text)
     assert path.stat().st_size < 1_500_000
+
+
+def test_a_report_of_a_simulation_goes_by_its_clock(tmp_path: Path) -> None:
+    flow = Flow("slow")
+    routine = Routine()
+    routine.add_slot("input")
+    routine.set_activation_policy(immediate_policy())
+
+    async def logic(slot_data, policy_message, worker_state):
+        await asyncio.sleep(90.0)
+
+    routine.set_logic(logic)
+    flow.add_routine(routine, "wait")
+    with Runtime(engine="sim", seed=1) as runtime:
+        runtime.exec(flow)
+        runtime.post("slow", "wait", "input", 1)
+        runtime.sleep(75.0)
+        text = "".join(read(runtime.report(tmp_path / "run.html")).text)
+        assert "2000-01-01 00:01:15 UTC, 1 min 15 s after the runtime was made" in text
+        assert ": running, 1 min 15 s" in text
+        assert runtime.wait_until_all_jobs_finished()
+        runtime.sleep(9000.0)
+        text = "".join(read(runtime.report(tmp_path / "run.html")).text)
+    assert "2 h 31 min after the runtime was made" in text
+    assert "0.0066/min" in text
+
+
+def test_a_report_names_the_worker_where_several_run(tmp_path: Path) -> None:
+    flow = make_flow()
+    with Runtime(engine="inline", enable_monitoring=True) as runtime:
+        workers = [runtime.exec(flow).worker_id for _ in range(2)]
+        run(runtime, flow, "")
+        page = read(runtime.report(tmp_path / "run.html"))
+    assert [page.text.count(f" {worker}") for worker in workers] == [2, 2]
+
+
+def test_a_timeline_shows_the_newest_jobs_and_first_lanes(tmp_path: Path) -> None:
+    flow = Flow("wide")
+    routine = Routine()
+    routine.add_slot("input")
+    routine.set_activation_policy(immediate_policy())
+    routine.set_concurrency(50)
+
+    async def logic(slot_data, policy_message, worker_state):
+        await asyncio.sleep(60.0)
+
+    routine.set_logic(logic)
+    flow.add_routine(routine, "wait")
+    with Runtime(engine="sim", seed=1, max_queue_size=5000) as runtime:
+        runtime.exec(flow)
+        runtime.post_many("wide", "wait", "input", range(4010))
+        assert runtime.wait_until_all_jobs_finished()
+        page = read(runtime.report(tmp_path / "run.html"))
+    text = "".join(page.text)
+    assert "from first activation to last: the last 4000 of 4010." in text
+    assert "and 10 lanes more" in text
+    lanes = {one for one in page.text if re.fullmatch(r"jobs \d\d", one)}
+    assert len(lanes) == 40

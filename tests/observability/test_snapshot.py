@@ -220,3 +220,18 @@ def test_times_are_printed_in_a_fitting_unit(seconds: float, text: str) -> None:
     ns = round(seconds * 1e9)
     table = str(collect(TOTALS, [row(logic=(1, ns, buckets({10: 1})))], []))
     assert f" {text} " in table
+
+
+def test_short_names_answer_the_same_numbers() -> None:
+    one = routine()
+    assert (one.busy_seconds, one.mean_seconds) == (0.5, 0.125)
+    assert one.percentile(50) == one.logic.p50 > 0
+    metrics = collect(TOTALS, [row()], [])
+    ended = metrics.jobs_completed, metrics.jobs_failed, metrics.jobs_cancelled
+    assert (metrics.jobs_live, ended) == (3, (20, 3, 4))
+
+
+@pytest.mark.parametrize("q", [-1, 100.5, float("nan")])
+def test_percentile_out_of_range_is_refused(q: float) -> None:
+    with pytest.raises(ValueError, match="q must be 0 to 100"):
+        routine().percentile(q)

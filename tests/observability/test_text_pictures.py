@@ -96,3 +96,15 @@ def test_graphviz_reads_every_name_back() -> None:
     picture = done.stdout.decode()
     assert "&lt;b&gt;&amp;" in picture
     assert "<b>" not in picture
+
+
+def test_alike_routines_have_a_second_edge_in_dot() -> None:
+    flow = Flow()
+    flow.add_routine(unit("output"), "source")
+    for number in range(20):
+        flow.add_routine(unit(), f"worker_{number}")
+        flow.connect("source", "output", f"worker_{number}", "input")
+    lines = [line for line in flow.to_dot(fold=True).splitlines() if "peri" in line]
+    assert len(lines) == 1
+    assert "20 routines" in lines[0] and "peripheries=2" in lines[0]
+    assert "peripheries" not in flow.to_dot()

@@ -8,7 +8,6 @@ emitted leaves here as plain text, and the page shows it as text.
 from __future__ import annotations
 
 import math
-import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +49,7 @@ class Feed:
         """Return what the page shows without a click."""
         runtime = self._runtime
         metrics = runtime.metrics()
+        now = metrics.taken_at
         rows: dict[str, list[RoutineMetrics]] = {}
         for row in metrics.routines:
             rows.setdefault(row.worker_id, []).append(row)
@@ -75,15 +75,15 @@ class Feed:
                 }
                 for worker in runtime.list_workers()
             ],
-            "failed": [brief(job) for job in self._failures()[:SHOWN]],
-            "live": self._live(metrics.jobs_live),
+            "failed": [brief(job, now) for job in self._failures()[:SHOWN]],
+            "live": self._live(metrics.jobs_live, now),
             "held": [str(held) for held in held_items(runtime.core)][:SHOWN],
         }
 
-    def _live(self, number: int) -> list[dict[str, Any]]:
+    def _live(self, number: int, now: float) -> list[dict[str, Any]]:
         if number > MANY:
             return []
-        return [brief(job) for job in self._runtime.list_jobs()[:SHOWN]]
+        return [brief(job, now) for job in self._runtime.list_jobs()[:SHOWN]]
 
     def _failures(self) -> list[JobContext]:
         # The history is only looked through when one more has failed.
@@ -102,11 +102,12 @@ class Feed:
             ValueError: No worker has such a routine.
         """
         worker = self._worker(worker_id)
-        row = self._runtime.metrics().routine(routine_id, worker_id)
+        metrics = self._runtime.metrics()
+        row = metrics.routine(routine_id, worker_id)
         here = Whereabouts(self._runtime.core, worker)
         lines = [line for line in here.lines() if repr(routine_id) in line]
         errors = [
-            {**brief(job), "traceback": traceback_of(job)}
+            {**brief(job, metrics.taken_at), "traceback": traceback_of(job)}
             for job in self._failures()
             if job.worker_id == worker_id
             and getattr(job.error, "routine_id", None) == routine_id
@@ -145,7 +146,7 @@ class Feed:
         if job is None:
             raise ValueError(explain(self._runtime, job_id))
         return {
-            **brief(job),
+            **brief(job, self._runtime.metrics().taken_at),
             "traceback": traceback_of(job),
             "explain": explain(self._runtime, job_id),
             "path": path_of(self._runtime, job),
@@ -225,10 +226,10 @@ def times_of(times: Distribution) -> dict[str, Any]:
     }
 
 
-def brief(job: JobContext) -> dict[str, Any]:
+def brief(job: JobContext, now: float) -> dict[str, Any]:
     """Return a job as a line of a list."""
     end = job.completed_at
-    seconds = (end.timestamp() if end else time.time()) - job.created_at.timestamp()
+    seconds = (end.timestamp() if end else now) - job.created_at.timestamp()
     return {
         "job": job.job_id,
         "worker": job.worker_id,
