@@ -1,5 +1,6 @@
 """Chapter 2: what post() returns, and WorkerState.job_id."""
 
+import inspect
 import threading
 
 import pytest
@@ -93,6 +94,13 @@ def test_post_result_waits_as_the_job_does(post):
 def test_post_result_without_such_an_attribute_is_an_attribute_error(post):
     with pytest.raises(AttributeError, match="no_such_thing"):
         _ = post().no_such_thing
+
+
+def test_post_result_passes_no_question_of_python_itself_on_to_the_job(post):
+    result = post()
+    assert inspect.unwrap(result) is result  # it looks for `__wrapped__`
+    with pytest.raises(AttributeError, match="__wrapped__"):
+        _ = result.__wrapped__
 
 
 def test_get_job_answers_the_job_of_the_post(post, runtime):

@@ -160,6 +160,19 @@ def test_events_of_many_threads_are_all_there(threaded, two, spawn, finish, tmp_
     assert sum(x["ph"] == "X" and x["cat"] == "logic" for x in lines) == 4000
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full")
+def test_a_disk_that_is_full_is_logged_and_harms_no_job(
+    make_runtime, two, finish, caplog
+):
+    runtime = make_runtime()
+    runtime.exec(two)
+    with runtime.trace("/dev/full"):
+        job = runtime.post("two", "first", "input", {"n": 1}).job
+        finish(runtime)
+    assert job.status == "completed"
+    assert "the trace '/dev/full' could not be written: [Errno 28]" in caplog.text
+
+
 KILLED = """
 import sys
 from routilux import Runtime, pipeline

@@ -193,8 +193,18 @@ def test_stream_looks_like_one():
         "total_buffer_chars": 0,
         "oldest_job_age_seconds": 0.0,
     }
+    assert routed.errors is None
+    with pytest.raises(AttributeError, match="_missing"):
+        routed._missing  # noqa: B018
     with pytest.raises(TypeError, match="takes a str"):
         routed.write(b"bytes")
     with pytest.raises(ValueError, match="max_buffer_chars"):
         RoutedStdout(stream, max_buffer_chars=0)
     routed.shutdown(timeout=5)
+
+
+def test_the_rest_of_a_stream_is_that_of_the_real_one():
+    real = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", errors="replace")
+    routed = RoutedStdout(real)
+    assert (routed.encoding, routed.errors) == ("latin-1", "replace")
+    assert routed.buffer is real.buffer

@@ -141,6 +141,53 @@ def test_a_dropped_item_of_a_batch_is_that_of_its_jobs() -> None:
     assert len(keeper.seen) == 2
 
 
+def test_an_item_that_waits_for_room_can_not_be_dropped_and_stays_held() -> None:
+    seen: list[Any] = []
+
+    def keep(slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        seen.extend(slot_data["input"])
+
+    with Runtime(1) as runtime:
+        runtime.exec(flow_of("full", keep=routine(keep, max_queue_length=1)))
+        with runtime.add_breakpoint("keep") as stop:
+            assert repr(stop) == f"<Stop {stop.breakpoint_id}: keep.None, hits 0>"
+            runtime.post("full", "keep", "input", 1)
+            poster = threading.Thread(
+                target=runtime.post, args=("full", "keep", "input", 2)
+            )
+            poster.start()
+            while len(stop.held()) < 2:
+                assert stop.wait(10.0) is not None
+            first, second = stop.held()
+            with pytest.raises(RuntimeError, match=r"waits for room: resume\(\) it"):
+                second.drop()
+            assert stop.held() == [first, second] and second.state == "held"
+            assert "hits 2" in repr(stop) and seen == []
+            assert first.resume() and second.resume()
+        poster.join(10.0)
+        assert runtime.wait_until_all_jobs_finished(10.0)
+    assert seen == [1, 2]
+
+
+def test_an_interrupt_while_an_item_is_shown_is_for_the_main_thread_alone() -> None:
+    class Slow:
+        def __repr__(self) -> str:
+            raise KeyboardInterrupt
+
+    texts: list[str] = []
+    with Runtime(1) as runtime:
+        runtime.exec(flow_of("slow", keep=Keeper()))
+        with runtime.add_breakpoint("keep") as stop:
+            runtime.post("slow", "keep", "input", Slow())
+            held = stop.wait(10.0)
+            with pytest.raises(KeyboardInterrupt):
+                str(held)
+            thread = threading.Thread(target=lambda: texts.append(str(held)))
+            thread.start()
+            thread.join(10.0)
+    assert "<Slow whose repr raised KeyboardInterrupt>" in texts[0]
+
+
 def test_dropping_a_parked_item_leaves_the_rest_paired() -> None:
     pairs: list[Any] = []
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from standing import Gate, flow_of, nothing, routine
 
-from routilux import Runtime
+from routilux import Runtime, batch_size_policy
 
 pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is missing")
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -179,3 +179,74 @@ def test_an_activation_that_took_too_long_has_a_failed_span(
         assert telemetry.spans_to_come("slow", 1)
     [span] = telemetry.spans("slow")
     assert span.status.status_code.name == "ERROR"
+
+
+def test_logic_that_began_before_has_no_span_and_what_follows_has(
+    telemetry: Telemetry, gate: Gate
+) -> None:
+    with Runtime(1) as runtime:
+        runtime.exec(flow_of("shop", pay=routine(gate.hold)))
+        early = runtime.post("shop", "pay", "input", 1).job
+        gate.wait_for()
+        with instrument(runtime, telemetry.tracers):
+            gate.open()
+            assert early.wait(WAIT)
+            later = runtime.post("shop", "pay", "input", 2).job
+            assert later.wait(WAIT)
+            assert telemetry.spans_to_come("pay", 1)
+    [span] = telemetry.spans("pay")
+    assert span.attributes["routilux.job.id"] == later.job_id
+
+
+def test_closed_while_a_span_begins_it_ends_that_span_too(telemetry: Telemetry) -> None:
+    class Closing(SpanProcessor):
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            if span.name == "pay":
+                closing.close()
+
+    inside = Noting()
+    telemetry.tracers.add_span_processor(Closing())
+    with Runtime(1) as runtime:
+        closing = instrument(runtime, telemetry.tracers)
+        runtime.exec(flow_of("shop", pay=routine(inside.note)))
+        for _ in range(2):
+            assert runtime.post("shop", "pay", "input", 1).wait(WAIT)
+    assert inside.names == [None, None]
+    assert len(telemetry.spans("pay")) == len(telemetry.spans("job shop")) == 1
+
+
+def test_the_span_of_a_cancelled_job_says_why(telemetry: Telemetry) -> None:
+    waits = routine(nothing, policy=batch_size_policy(2))
+    with Runtime(1) as runtime, instrument(runtime, telemetry.tracers):
+        runtime.exec(flow_of("shop", waits=waits))
+        assert runtime.post("shop", "waits", "input", 1).job.cancel()
+        assert telemetry.spans_to_come("job shop", 1)
+    [span] = telemetry.spans("job shop")
+    assert span.attributes["routilux.job.status"] == "cancelled"
+    assert "cancelled by cancel_job()" in span.attributes["routilux.job.error"]
+    assert span.status.status_code.name == "UNSET"
+
+
+def test_logic_that_blocks_the_loop_of_a_simulation_keeps_its_span(
+    telemetry: Telemetry,
+) -> None:
+    inside = Noting()
+
+    async def logic(*_: Any) -> None:
+        inside.note()
+        runtime.sleep(1.0)  # the other activation of the job begins meanwhile
+        inside.note()
+
+    slow = routine(logic)
+    slow.set_concurrency(2)
+    with (
+        Runtime(2, engine="sim", seed=1) as runtime,
+        instrument(runtime, telemetry.tracers),
+    ):
+        runtime.exec(flow_of("shop", slow=slow))
+        runtime.post_many("shop", "slow", "input", [1, 2], jobs="one")
+        assert runtime.wait_until_all_jobs_finished()
+    assert inside.names == ["slow"] * 4
+    spans = telemetry.spans("slow")
+    assert [span.status.status_code.name for span in spans] == ["UNSET"] * 2
+    assert len({span.context.span_id for span in spans}) == 2

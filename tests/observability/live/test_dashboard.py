@@ -332,3 +332,25 @@ def test_a_closed_page_frees_its_port_and_thread(gate: Gate) -> None:
         with runtime.dashboard(port) as again:
             assert again.port == port
         gate.open()
+
+
+def test_of_very_many_jobs_the_number_is_told_and_none_is_listed() -> None:
+    waits = routine(nothing, policy=batch_size_policy(9000), max_queue_length=10_000)
+    with Runtime(1) as runtime, runtime.dashboard(host="localhost") as live:
+        runtime.exec(flow_of("shop", waits=waits))
+        for number in (10, 5000):
+            runtime.post_many("shop", "waits", "input", range(number))
+            connection = http.client.HTTPConnection("localhost", live.port, timeout=10)
+            with contextlib.closing(connection):
+                connection.request("GET", "/events")
+                answer = connection.getresponse()
+                state = {"jobs": {"pending": 0}}
+                while state["jobs"]["pending"] < number:  # it tells once a second
+                    line = answer.readline()
+                    if line.strip():
+                        state = json.loads(line.removeprefix(b"data: "))
+                assert len(state["live"]) == (10 if number == 10 else 0)
+        assert repr(live) == f"<Dashboard at port {live.port}>"
+        live.close()
+        assert repr(live) == f"<Dashboard at port {live.port}, closed>"
+        runtime.shutdown(cancel_pending=True)

@@ -1,6 +1,7 @@
 """Exporters: Prometheus is scraped, OpenTelemetry and logs are read from memory."""
 
 import asyncio
+import gc
 import importlib
 import io
 import logging
@@ -92,9 +93,14 @@ def test_prometheus_scrapes_the_numbers() -> None:
     )
     from routilux.observability.prometheus import RuntimeCollector
 
+    def hand_on(slot_data: Any, policy_message: Any, worker_state: Any) -> None:
+        pay.emit("out", n=1)
+
+    pay = routine(hand_on)
     registry = client.CollectorRegistry()
     with Runtime(1, enable_monitoring=True) as one, Runtime(1) as two:
-        flow = flow_of("shop", pay=routine(nothing), bad=routine(fail))
+        flow = flow_of("shop", pay=pay, bad=routine(fail), send=routine(nothing))
+        flow.connect("pay", "out", "send", "input")
         one.exec(flow, "w1")
         registry.register(RuntimeCollector(one, {"runtime": "one"}))
         registry.register(RuntimeCollector(two, {"runtime": "two"}))
@@ -123,6 +129,12 @@ def test_prometheus_scrapes_the_numbers() -> None:
     assert samples['routilux_jobs_total{runtime="one",status="failed"}'] == 1
     assert samples['routilux_jobs_unfinished{runtime="one",status="running"}'] == 0
     assert samples['routilux_threads{runtime="two"}'] == 1
+    edge = 'event="out",flow="shop",runtime="one",slot="input",source="pay"'
+    edges = {name: value for name, value in samples.items() if edge in name}
+    assert [(name.partition("{")[0], value) for name, value in edges.items()] == [
+        ("routilux_edge_items_total", 5)
+    ]
+    assert 'target="send"' in next(iter(edges))
 
 
 def test_prometheus_does_not_keep_its_runtime_alive() -> None:
@@ -301,6 +313,24 @@ def test_numbers_are_read_from_the_runtime(telemetry: Telemetry) -> None:
     assert found["routilux.activations"][place] == 5
     assert found["routilux.jobs"][(("status", "completed"),)] == 5
     assert found["routilux.logic.time"][place] > 0
+
+
+def test_numbers_do_not_keep_their_runtime_alive(telemetry: Telemetry) -> None:
+    runtime = Runtime(1)
+    telemetry.instrument(runtime)
+    runtime.exec(flow_of("shop", pay=routine(nothing)))
+    assert runtime.post("shop", "pay", "input", 1).wait(10.0)
+    runtime.shutdown()
+    assert telemetry.reader.get_metrics_data() is not None
+    del runtime
+    gc.collect()
+    data = telemetry.reader.get_metrics_data()
+    assert data is None or all(
+        not metric.data.data_points
+        for found in data.resource_metrics
+        for scope in found.scope_metrics
+        for metric in scope.metrics
+    )
 
 
 def test_many_threads_keep_their_spans_apart(telemetry: Telemetry) -> None:
