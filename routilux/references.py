@@ -12,9 +12,10 @@ import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MethodType
 from typing import Any
 
-__all__ = ["is_reference", "load_reference", "no_imports", "reference_to"]
+__all__ = ["is_one", "is_reference", "load_reference", "no_imports", "reference_to"]
 
 ALLOWED: ContextVar[bool] = ContextVar("routilux_imports", default=True)
 
@@ -92,6 +93,13 @@ def reference_to(value: Any) -> str:
         found = load_reference(reference)
     except ValueError:
         found = None
-    if found is not value:
+    if not is_one(found, value):
         raise ValueError(f"{reference!r} does not lead to {value!r}")
     return reference
+
+
+def is_one(found: Any, value: Any) -> bool:
+    """Whether both are the same thing; a method of a class is made anew each time."""
+    if not (isinstance(found, MethodType) and isinstance(value, MethodType)):
+        return found is value
+    return found.__func__ is value.__func__ and found.__self__ is value.__self__

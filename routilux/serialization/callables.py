@@ -65,8 +65,9 @@ def callable_to(
             for key, item in config.items()
         }
         return {"_type": "policy", "kind": kind, "config": config}
-    if getattr(value, "__self__", None) is routine:
-        return _told("method", type(routine).__module__, value.__name__)
+    name = method_name(routine, value)
+    if name is not None:
+        return _told("method", type(routine).__module__, name)
     try:
         module, _, name = name_of(value).partition(":")
         return _told("function", module, name)
@@ -87,6 +88,16 @@ def callable_to(
 
 def _told(kind: str, module: str, name: str) -> dict[str, Any]:
     return {"_type": "callable", "callable_type": kind, "module": module, "name": name}
+
+
+def method_name(routine: Any, value: Any) -> str | None:
+    """Return the name by which a routine has a method, None for what is none of its."""
+    if getattr(value, "__self__", None) is not routine:
+        return None
+    name = str(getattr(value, "__name__", ""))
+    private = [f"_{cls.__name__.lstrip('_')}{name}" for cls in type(routine).__mro__]
+    found = (one for one in (name, *private) if getattr(routine, one, None) == value)
+    return next(found, None)
 
 
 def is_like(value: Any, fresh: Any) -> bool:

@@ -69,11 +69,14 @@ def flow_from(
         raise SerializationError(f"a {document['_type']!r} is no flow")
     flow_id = document.get("flow_id")
     where = f"flow {flow_id!r}"
+    listed = document.get("routines") or {}
+    if not isinstance(listed, dict):
+        raise SerializationError(f"{where}: its routines must be an object")
     routines = {
         routine_id: routine_from(
             facts, None, f"routine {routine_id!r} of {where}", registry
         )
-        for routine_id, facts in (document.get("routines") or {}).items()
+        for routine_id, facts in listed.items()
     }
     handler = handler_from(document.get("error_handler"), where)
     try:

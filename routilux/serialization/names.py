@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from routilux.references import load_reference, reference_to
+from routilux.references import is_one, load_reference, reference_to
 
 __all__ = ["name_of", "named"]
 
@@ -29,7 +29,7 @@ def name_of(value: Any) -> str:
     found: Any = sys.modules.get("__main__")
     for part in name.split("."):
         found = getattr(found, part, None)
-    if found is not value:
+    if not is_one(found, value):
         raise ValueError(
             f"{value!r} has no name at the top of the main script that leads to it"
         )

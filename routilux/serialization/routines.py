@@ -158,6 +158,8 @@ def routine_from(
     document: dict[str, Any], self: Routine | None, where: str, registry: Any = None
 ) -> Routine:
     """Return the routine that `routine_to` wrote; `self` is filled if it is given."""
+    if not isinstance(document, dict):
+        raise SerializationError(f"{where}: its document must be an object")
     cls = _routine_class(document, where, registry)
     if self is None:
         self = make_routine(cls, document.get("arguments") or {}, where)
@@ -167,7 +169,7 @@ def routine_from(
         )
     try:
         _fill(self, document, where)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         if isinstance(error, SerializationError):
             raise
         raise SerializationError(f"{where}: {type(error).__name__}: {error}") from error

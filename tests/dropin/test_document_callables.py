@@ -285,3 +285,68 @@ def test_setup_that_somebody_else_calls_is_not_the_constructor():
     routine.setup("b")
     with pytest.raises(SerializationError, match=f"the {ALONE}"):
         routine.serialize()
+
+
+class Money:
+    """Is equal to another one of the same amount, and is not for documents."""
+
+    def __init__(self, amount):
+        self.amount = amount
+        self.lock = threading.Lock()
+
+    def __eq__(self, other):
+        return self.amount == other.amount
+
+    __hash__ = None
+
+
+class Grumpy(Money):
+    """Can be compared with nothing."""
+
+    def __eq__(self, other):
+        raise RuntimeError("no")
+
+    __hash__ = None
+
+
+def unset(number):
+    """Make a logic that encloses a variable which has no value."""
+
+    def logic(slot_data, policy_message, worker_state):
+        return value
+
+    if number is None:
+        value = 1
+    return logic
+
+
+def deep(number):
+    """Make a logic that encloses what lies too deep to be compared."""
+    value = number
+    for _ in range(100_000):
+        value = [value]
+    return enclosed(value)
+
+
+@pytest.mark.parametrize(
+    ("make", "is_same"),
+    [
+        (lambda number: enclosed(Money(number)), True),
+        (lambda number: enclosed(Grumpy(number)), False),
+        (lambda number: enclosed(threading.Lock()), True),
+        (unset, True),
+        (deep, False),
+    ],
+    ids=["equal", "not comparable", "no values", "unset", "too deep"],
+)
+def test_what_another_call_made_may_take_the_place_of_the_constructors(
+    make, is_same, monkeypatch
+):
+    monkeypatch.setattr(Made, "way", staticmethod(make))
+    routine = Made()
+    routine.set_logic(make(1))
+    if is_same:
+        assert again(routine)._logic is not None
+    else:
+        with pytest.raises(SerializationError, match=f"the {ALONE}"):
+            routine.serialize()

@@ -42,6 +42,10 @@ class Point(Serializable):
         self.hidden = 0
         self.add_serializable_fields(["x", "y"])
 
+    @classmethod
+    def named(cls):
+        """Make one."""
+
 
 def test_own_class_writes_the_fields_that_it_names():
     point = Point()
@@ -51,6 +55,7 @@ def test_own_class_writes_the_fields_that_it_names():
     assert (back.x, back.y, back.hidden) == ((1, 2), 0, 0)
     with pytest.raises(SerializationError, match="no field 'z'"):
         Point.deserialize(document | {"z": 1}, strict=True)
+    assert not hasattr(Point.deserialize(document | {"z": 1}), "z")
     point.remove_serializable_fields(["x"])
     assert "x" not in point.serialize()
 
@@ -220,6 +225,15 @@ def test_own_class_is_registered():
         register_type(Point, str, str, "tuple")
 
 
+def test_method_of_a_class_comes_back_by_its_name():
+    assert decode(again(encode({"make": Point.named})))["make"] == Point.named
+
+
+def test_a_key_that_can_not_be_shown_does_not_hide_what_is_wrong():
+    with pytest.raises(SerializationError, match=r"^value\[an object\] is <object "):
+        encode({10**5000: object()})  # more digits than Python writes
+
+
 def test_value_that_holds_itself_is_an_error():
     value = []
     value.append(value)
@@ -234,6 +248,8 @@ def test_value_that_holds_itself_is_an_error():
         ({"a": [{"$type": "date", "value": "x"}]}, r"\['a'\]\[0\]: a 'date'"),
         ({"$type": "reference", "value": "os:nothing"}, "no attribute"),
         ({"$type": "bytes", "value": 7}, "can't be read"),
+        ({"$type": "tuple", "value": [{"$type": "date", "value": 1}]}, r"\[0\]: a 'd"),
+        ({"$type": "enum", "value": ["os:nothing", "RED"]}, "no attribute"),
     ],
 )
 def test_damaged_values_are_named(document, text):

@@ -69,7 +69,7 @@ class Rebinding:
         if not any(part is self._old for part in parts_of(value)):
             return value
         if isinstance(value, MethodType):
-            return getattr(self._new, value.__name__)
+            return MethodType(value.__func__, self._new)
         known: Any = self._new.events if isinstance(value, Event) else self._new.slots
         return known.get(value.name, value)
 
