@@ -8,6 +8,7 @@ from types import MethodType
 import pytest
 
 from routilux import Flow, Routine, SerializationError, immediate_policy
+from routilux.serialization import serialize
 
 ALONE = r"logic of .* can't be named in a document"
 
@@ -143,3 +144,9 @@ def test_a_callable_that_is_not_there_is_named(change, text):
 
 class Bare(Routine):
     """Sets nothing."""
+
+
+@pytest.mark.parametrize("value", [7, "flow", None, [Flow("x")]])
+def test_what_has_no_form_as_a_document_is_named(value):
+    with pytest.raises(SerializationError, match="has no form as a document"):
+        serialize(value)

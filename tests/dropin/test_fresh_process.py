@@ -98,3 +98,48 @@ def test_script_goes_on_from_its_own_checkpoint(tmp_path):
     ]
     assert [run.returncode for run in runs] == [9, 0], runs[1].stderr
     assert runs[1].stdout.splitlines() == [str([n * n for n in range(10)]), "__main__"]
+
+
+def test_what_a_script_does_not_name_is_no_part_of_its_documents(tmp_path):
+    script = textwrap.dedent(
+        """
+        from routilux import Routine, SerializationError
+
+
+        def make(number):
+            def logic(slot_data, policy_message, worker_state):
+                return number
+
+            return logic
+
+
+        class Work(Routine):
+            def __init__(self):
+                super().__init__()
+                self.add_slot("input")
+
+
+        top = make(1)
+        top.__qualname__ = "top"
+        for logic in (top, make(2)):
+            routine = Work()
+            routine.set_logic(logic)
+            try:
+                print(routine.serialize()["_logic"]["name"])
+            except SerializationError as error:
+                print(error)
+        """
+    )
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = done.stdout.splitlines()
+    assert first == "top"
+    assert "has no name at the top of the main script that leads to it" in second

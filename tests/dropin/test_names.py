@@ -6,6 +6,7 @@ import pytest
 
 import routilux
 import routilux.core
+from routilux import ExecutionStatus, RoutineStatus
 
 # The published package's names, by the module that programs import them from.
 PUBLISHED = {
@@ -102,3 +103,10 @@ def test_older_leaf_modules_define_nothing_of_their_own():
                 if getattr(getattr(leaf, name), "__module__", "") == module
             ]
             assert own == []
+
+
+@pytest.mark.parametrize("words", [ExecutionStatus, RoutineStatus])
+def test_older_words_for_states_are_their_plain_strings(words):
+    assert words.IDLE == "idle" == str(words.IDLE)
+    assert f"{words.PAUSED:>8}|{words.PAUSED}" == "  paused|paused"
+    assert words.FAILED == routilux.JobStatus.FAILED

@@ -221,3 +221,14 @@ def test_runtime_and_worker_state_are_ordinary_payload_keys(runtime, chain):
     runtime.exec(flow)
     assert runtime.post(flow, "a", "input", 1).job.wait(WAIT)
     assert got == [{"runtime": 1, "worker_state": 2}]
+
+
+def test_event_of_another_runtimes_worker_is_refused(runtime, chain):
+    flow = chain(None, None)
+    runtime.exec(flow)
+    event = flow.routines["a"].get_event("output")
+    with Runtime(thread_pool_size=1) as other:
+        worker = other.exec(flow)
+        with pytest.raises(RuntimeError, match="is not a worker of this runtime"):
+            runtime.handle_event_emit(event, {"data": {"value": 1}}, worker)
+        assert other.list_jobs() == runtime.list_jobs() == []

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import operator
+import types
 
 import pytest
 
@@ -279,3 +280,87 @@ def test_a_key_that_was_set_from_outside_is_that_of_the_clone():
     original.set_concurrency(4, key=operator.itemgetter("order"))
     key = clone_routine(original)._concurrency_key
     assert key({"user": 1, "order": 2}) == 2
+
+
+class Choice(Closure):
+    """Has other logic to choose from, as a method and as a private one."""
+
+    def twice(self, slot_data, policy_message, worker_state):
+        self.emit("output", value=2 * slot_data["input"][0])
+
+    def choose_private(self):
+        self.set_logic(self.__thrice)
+
+    def __thrice(self, slot_data, policy_message, worker_state):
+        self.emit("output", value=3 * slot_data["input"][0])
+
+
+def four_times(routine, slot_data, policy_message, worker_state):
+    """Emit four times what came."""
+    routine.emit("output", value=4 * slot_data["input"][0])
+
+
+def send(routine, factor, slot_data, policy_message, worker_state):
+    """Emit so many times what came."""
+    routine.emit("output", value=factor * slot_data["input"][0])
+
+
+def send_it(slot_data, policy_message, worker_state, *, routine, by):
+    """Emit so many times what came."""
+    routine.emit("output", value=by * slot_data["input"][0])
+
+
+@pytest.mark.parametrize(
+    ("choose", "factor"),
+    [
+        (lambda r: r.set_logic(r.twice), 2),
+        (lambda r: r.choose_private(), 3),
+        (lambda r: r.set_logic(types.MethodType(four_times, r)), 4),
+        (lambda r: r.set_logic(functools.partial(send, r, 5)), 5),
+        (lambda r: r.set_logic(functools.partial(send_it, routine=r, by=6)), 6),
+        (lambda r: r.set_logic(functools.partial(r.twice)), 2),
+    ],
+    ids=["method", "private", "bound", "partial", "by keyword", "partial method"],
+)
+def test_logic_that_was_bound_to_the_original_is_bound_to_the_clone(choose, factor):
+    original = Choice()
+    choose(original)
+    made = clone_routine(original)
+    assert results(flow_with(clone_routine(made)), 1, 2) == [factor, 2 * factor]
+    assert results(flow_with(original), 1) == [factor]
+
+
+def test_a_policy_that_was_set_from_outside_looks_into_the_clone():
+    original = Choosy()
+    original.wanted = 1
+
+    def check(slots, worker_state):
+        original.asked.append("outside")
+        return len(slots["input"].peek_all_new()) >= 1
+
+    original.set_activation_policy(custom_policy(check))
+    made = clone_routine(original)
+    assert results(flow_with(made), 1, 2) == [1, 2]
+    assert ("outside" in made.asked, original.asked) == (True, [])
+
+
+def test_logic_that_calls_itself_calls_that_of_the_clone():
+    original = Closure()
+
+    def double(number):
+        return 2 * number
+
+    def process(slot_data, policy_message, worker_state):
+        (number,) = slot_data["input"]
+        if number > 10:
+            original.emit("output", value=number)
+        elif number > 0:
+            process({"input": [double(number)]}, policy_message, worker_state)
+        else:
+            unset()
+
+    original.set_logic(process)
+    made = clone_routine(original)
+    if made is None:
+        unset = None
+    assert results(flow_with(made), 3, 11) == [12, 11]

@@ -297,3 +297,27 @@ def test_what_a_module_of_a_class_imports_in_vain_is_not_hidden(monkeypatch, tmp
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         load_flow_from_spec({"routines": {"a": "routilux_test_broken:X"}})
+
+
+def test_yaml_may_merge_mappings():
+    flow = Flow.from_yaml("""
+        routines:
+          a: &base {class: filter, config: {invert: true}}
+          b: {<<: *base, timeout: 3}
+    """)
+    configs = [routine.config()["invert"] for routine in flow.routines.values()]
+    assert configs == [True, True]
+    assert flow.to_dict()["routines"]["b"]["timeout"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"a": 1, "a": 2}', "the flow"),
+        ('{"x": [1, {"y": 2}], "routines": {"b": {"c": 1, "c": 2}}}', r"routines\.b"),
+        ('{"x": [{"y": 2}, {"c": 1, "c": 2}]}', r"x\.1"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_named_with_its_place(text, place):
+    with pytest.raises(ConfigurationError, match=f"^{place} has the key '.' twice"):
+        Flow.from_json(text)

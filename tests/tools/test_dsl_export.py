@@ -252,6 +252,24 @@ def test_what_has_no_plain_form_is_named(parts, change, words):
     assert all(word in str(caught.value) for word in ["routines.double", *words])
 
 
+class Sized(Routine):
+    """Is made with an argument."""
+
+    def __init__(self, size=1):
+        super().__init__()
+        self.size = size
+
+    def constructor_arguments(self):
+        return {"size": self.size}
+
+
+def test_a_routine_that_is_made_with_arguments_can_not_be_written_down():
+    flow = Flow("bad")
+    flow.add_routine(Sized(3), "sized")
+    with pytest.raises(ConfigurationError, match=r"sized\.class .* Sized is made with"):
+        flow.to_dict()
+
+
 def test_a_class_of_a_function_can_not_be_written_down():
     class Local(Routine):
         pass

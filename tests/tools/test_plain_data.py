@@ -40,6 +40,7 @@ def flow_with(**config):
         ([Level.LOW, {"of": Colour.RED}], [1, {"of": "red"}]),
         ({Colour.RED: 1}, {"red": 1}),
         (Name("Ada"), "Ada"),
+        ({"b", "a"}, ["a", "b"]),
         (np.float64(1.5), 1.5),
     ],
     ids=repr,
