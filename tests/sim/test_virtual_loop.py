@@ -178,20 +178,21 @@ def test_a_task_factory_makes_the_tasks_with_their_name_and_context(
         loop.set_task_factory(factory)
         assert loop.get_task_factory() is factory
         place.set("here")
-        named, plain = (
+        tasks = [
             asyncio.create_task(where(), name="first"),
+            loop.create_task(where(), name="second"),
             loop.create_task(where()),
-        )
-        assert made == [named, plain]
-        assert named.get_name() == "first"
-        assert [await task for task in made] == ["here", "here"]
+        ]
+        assert made == tasks
+        assert [task.get_name() for task in tasks[:2]] == ["first", "second"]
+        assert [await task for task in made] == ["here"] * 3
         if sys.version_info >= (3, 11):
             other = contextvars.Context()
             assert await asyncio.create_task(where(), context=other) == "nowhere"
-            assert len(made) == 3
+            assert len(made) == 4
         loop.set_task_factory(None)
         await asyncio.create_task(where())
-        assert len(made) < 4
+        assert len(made) < 5
 
     job, _ = run(simulate, make_routine, make_flow, logic)
     assert job.error is None

@@ -227,8 +227,9 @@ def test_the_span_of_a_cancelled_job_says_why(telemetry: Telemetry) -> None:
     assert span.status.status_code.name == "UNSET"
 
 
+@pytest.mark.parametrize("seed", range(8))
 def test_logic_that_blocks_the_loop_of_a_simulation_keeps_its_span(
-    telemetry: Telemetry,
+    telemetry: Telemetry, seed: int
 ) -> None:
     inside = Noting()
 
@@ -240,7 +241,7 @@ def test_logic_that_blocks_the_loop_of_a_simulation_keeps_its_span(
     slow = routine(logic)
     slow.set_concurrency(2)
     with (
-        Runtime(2, engine="sim", seed=1) as runtime,
+        Runtime(2, engine="sim", seed=seed) as runtime,
         instrument(runtime, telemetry.tracers),
     ):
         runtime.exec(flow_of("shop", slow=slow))
