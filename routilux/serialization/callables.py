@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from routilux import activation_policies
 from routilux.errors import SerializationError
+from routilux.references import is_one
 from routilux.serialization.alike import Alike
 from routilux.serialization.names import name_of, named
 
@@ -96,8 +97,8 @@ def method_name(routine: Any, value: Any) -> str | None:
         return None
     name = str(getattr(value, "__name__", ""))
     private = [f"_{cls.__name__.lstrip('_')}{name}" for cls in type(routine).__mro__]
-    found = (one for one in (name, *private) if getattr(routine, one, None) == value)
-    return next(found, None)
+    names = (name, *private)
+    return next((n for n in names if is_one(getattr(routine, n, None), value)), None)
 
 
 def is_like(value: Any, fresh: Any) -> bool:

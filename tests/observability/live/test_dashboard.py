@@ -354,3 +354,15 @@ def test_of_very_many_jobs_the_number_is_told_and_none_is_listed() -> None:
         live.close()
         assert repr(live) == f"<Dashboard at port {live.port}, closed>"
         runtime.shutdown(cancel_pending=True)
+
+
+def test_a_job_of_a_simulation_is_as_old_as_its_clock_says() -> None:
+    waits = routine(nothing, policy=batch_size_policy(2))
+    with Runtime(engine="sim", seed=1) as runtime, runtime.dashboard() as live:
+        runtime.exec(flow_of("shop", waits=waits))
+        job = runtime.post("shop", "waits", "input", 1).job
+        runtime.sleep(90.0)
+        status, text, _ = ask(live, f"/job?job={job.job_id}")
+        assert status == 200
+        assert 90.0 <= json.loads(text)["seconds"] < 90.1
+        runtime.shutdown(cancel_pending=True)
