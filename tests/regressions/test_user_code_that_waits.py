@@ -244,6 +244,7 @@ def test_a_retry_that_waits_is_cancelled_when_the_interpreter_exits():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of os.fork
 def test_a_pause_in_a_forks_child_says_whose_the_runtime_is(gate):
     began = threading.Event()
     with Runtime(2) as runtime:
