@@ -76,13 +76,10 @@ class Edges:
         self, slots: Mapping[str, Slot], worker_state: WorkerState, reason: str
     ) -> Answer:
         """Let what waits pass now, unless somebody just waits: the timer will do."""
-        if reason == "wait":
+        if reason == "wait" or not self.trailing:
             return self(slots, worker_state)
         self.bursts.reset(worker_state)
         slot = slots["input"]
-        if not self.trailing:
-            slot.consume_all_new()
-            return False, {}, "waiting"
         slot.take(slot.get_unconsumed_count() - 1)
         return self._take(slot, "trailing_edge")
 
