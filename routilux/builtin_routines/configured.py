@@ -45,25 +45,17 @@ class PerWorker(Generic[T]):
         self._lock = threading.Lock()
         self._values: weakref.WeakKeyDictionary[WorkerState, T]
         self._values = weakref.WeakKeyDictionary()
-        self._alone: T | None = None  # for a policy that is called without a worker
 
-    def of(self, worker_state: WorkerState | None) -> T:
+    def of(self, worker_state: WorkerState) -> T:
         """Return the value of a worker, a new one the first time."""
         fresh = self._make()
         with self._lock:
-            if worker_state is not None:
-                return self._values.setdefault(worker_state, fresh)
-            if self._alone is None:
-                self._alone = fresh
-            return self._alone
+            return self._values.setdefault(worker_state, fresh)
 
     def reset(self, worker_state: WorkerState) -> None:
         """Forget the value of a worker."""
         with self._lock:
             self._values.pop(worker_state, None)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return PerWorker, (self._make,)
 
 
 class ConfiguredRoutine(Routine):
