@@ -40,8 +40,9 @@ def test_any_takes_what_there_is(bench):
     assert [item["data"] for item in bench.got("aggregated")] == [{"a": 1}, {"b": 2}]
 
 
-def test_n_of_m_waits_for_so_many_slots(bench):
-    bench = bench(configured("abc", mode="n_of_m", threshold=2))
+@pytest.mark.parametrize("timeout", [None, 3600.0])
+def test_n_of_m_waits_for_so_many_slots(bench, timeout):
+    bench = bench(configured("abc", mode="n_of_m", threshold=2, timeout=timeout))
     bench.post(1, "a")
     bench.post(2, "c")
     bench.finish()

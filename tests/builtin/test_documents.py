@@ -130,6 +130,28 @@ def test_another_lambda_can_not_be_written():
         through_a_document(routine)
 
 
+data = 3  # what a lambda below compares with
+# fmt: off
+torn = {"big": [(
+    lambda item: item > 3), 1]}["big"][0]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        eval("lambda item: item > 3"),
+        lambda item: item > data,
+        torn,
+    ],
+    ids=["without source", "with a global that is called data", "on a torn line"],
+)
+def test_a_lambda_that_no_expression_stands_for_can_not_be_written(condition):
+    routine = configured(Filter, condition=condition)
+    with pytest.raises(SerializationError, match="condition"):
+        through_a_document(routine)
+
+
 def test_what_a_batcher_and_an_aggregator_hold_back_goes_on_elsewhere(tmp_path):
     flow = Flow("held")
     flow.add_routine(configured(Batcher, batch_size=3, batch_timeout=None), "batch")

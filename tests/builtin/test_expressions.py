@@ -177,6 +177,28 @@ def test_an_error_shows_the_expression_and_the_cause():
     assert "KeyError" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("data ** 2", r"\*\* is for numbers"),
+        ("2 ** data", r"\*\* is for numbers"),
+        ("replace(1, 'a', 'b')", "is for strings"),
+        ("replace(data, 'a', None)", "is for strings"),
+    ],
+)
+def test_what_is_for_other_types_says_so(text, why):
+    with pytest.raises(ExpressionError, match=why):
+        evaluate(text, data="a")
+
+
+def test_comparing_data_without_an_end_is_an_error_of_the_expression():
+    left, right = [], []
+    left.append(left)
+    right.append(right)
+    with pytest.raises(ExpressionError, match="nested too deeply"):
+        evaluate("data[0] == data[1]", data=[left, right])
+
+
 def test_unknown_functions_and_variables_are_named_with_the_valid_ones():
     with pytest.raises(ExpressionError, match=r"'lenn'.*len"):
         evaluate("lenn(data)", data=1)

@@ -113,6 +113,13 @@ def test_callable_may_take_the_config_as_well(bench):
     assert [item["data"] for item in bench.got("passed")] == [4]
 
 
+@pytest.mark.parametrize("rule", [bool, max])
+def test_callable_that_tells_no_parameters_gets_the_data(bench, rule):
+    bench = bench(configured(condition=rule))
+    bench.run([0, 5], [0, 7])
+    assert [item["data"] for item in bench.got("passed")] == [[0, 5], [0, 7]]
+
+
 def test_several_workers_filter_apart(bench):
     bench = bench(configured(condition=lambda n: n % 2 == 0), workers=3)
     for worker in range(3):
@@ -161,9 +168,10 @@ def test_comparisons(bench, field, word, wanted, value, held):
     ]
 
 
-def test_a_dict_that_is_no_comparison_is_compared_as_a_value(bench):
-    bench = bench(configured(condition={"at": {"x": 1}}))
-    bench.run({"at": {"x": 1}}, {"at": {"x": 2}})
+@pytest.mark.parametrize("key", ["x", 5, None])
+def test_a_dict_that_is_no_comparison_is_compared_as_a_value(bench, key):
+    bench = bench(configured(condition={"at": {key: 1}}))
+    bench.run({"at": {key: 1}}, {"at": {key: 2}})
     assert len(bench.got("passed")) == 1
 
 

@@ -1,5 +1,6 @@
 """Mapper."""
 
+import inspect
 import sys
 
 import pytest
@@ -35,6 +36,8 @@ def mapped(bench):
         ({"path": "n", "transform": "int(value) * 2 + data['left']"}, 7),
         ({"path": "n", "transform": "math:factorial"}, None),
         ({"path": "none", "default": 5}, 5),
+        ({"path": "user.tags[2]", "default": 5}, 5),
+        ({"path": "left[0]", "default": 5}, 5),
         ({"path": "$.none", "default": None}, None),
         ("builtins:len", 3),
     ],
@@ -143,6 +146,18 @@ def test_a_transform_that_raises_is_an_error_event(bench):
     assert job.status == "completed"
 
 
+def test_keep_unmapped_of_what_has_no_keys_is_an_error_event(bench):
+    bench = bench(configured(mappings={"x": len}, keep_unmapped=True))
+    bench.run([1, 2])
+    [item] = bench.got("error")
+    assert "keep_unmapped needs a dict, not [1, 2]" in item["error"]
+    assert item["original_data"] == [1, 2]
+
+
+def test_signature_of_add_mapping_says_that_there_is_no_default():
+    assert "= MISSING" in str(inspect.signature(Mapper.add_mapping))
+
+
 def test_an_error_that_nobody_listens_to_fails_the_job(bench):
     routine = configured(mappings={"x": {"path": "user", "transform": int}})
     bench = bench(routine, deaf_to=["error"])
@@ -168,6 +183,14 @@ def test_jsonpath_without_its_library_names_the_extra(monkeypatch):
         Mapper().set_config(mappings={"x": "$.a"})
 
 
+def test_a_library_that_is_broken_itself_is_not_called_missing(tmp_path, monkeypatch):
+    (tmp_path / "simpleeval.py").write_text("import what_simpleeval_needs\n")
+    monkeypatch.delitem(sys.modules, "simpleeval", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="'what_simpleeval_needs'"):
+        Mapper().add_mapping("x", "n", transform="value + 1")
+
+
 def test_data_transformer_is_the_same_class():
     assert DataTransformer is Mapper
 
@@ -185,6 +208,7 @@ def test_data_transformer_is_the_same_class():
         ({"a": {"path": "x", "transform": 3}}, ["'a'", "transform"]),
         ({"a": {"path": "x", "transform": "valu + 1"}}, ["'a'", "valu", "value"]),
         ({"a": "nowhere:f"}, ["'a'", "nowhere"]),
+        ({"a": "math:pi"}, ["'a'", "math:pi", "callable"]),
     ],
     ids=repr,
 )

@@ -42,6 +42,12 @@ def one(bench, data, **config):
             {"a": {"@id": "1", "b": ["2", "3"]}},
             "xml",
         ),
+        (
+            {"extract_xml_blocks": True},
+            "```xml\n<a id='1'> text <b/></a>\n```",
+            {"a": {"@id": "1", "b": "", "#text": "text"}},
+            "xml",
+        ),
         ({}, '{"a": [1]}', {"a": [1]}, "json"),
         ({"parse_yaml_strings": True}, "a:\n  - 1", {"a": [1]}, "yaml"),
         (
@@ -53,6 +59,8 @@ def one(bench, data, **config):
         ({}, {"result": {"output": 5}}, 5, "int"),
         ({}, {"result": '{"x": 1}'}, {"x": 1}, "json"),
         ({}, {"x": 1}, {"x": 1}, "dict"),
+        ({}, [{"content": 1}, {"x": 2}], [{"content": 1}, {"x": 2}], "list"),
+        ({}, [], [], "list"),
         ({}, 7, 7, "object"),
         ({}, b'{"a": 1}', {"a": 1}, "json"),
         ({}, "just words", "just words", "original"),
@@ -163,7 +171,13 @@ def by_its_own_default(data, separator="-"):
 
 
 @pytest.mark.parametrize(
-    ("function", "result"), [(by_default, "auto"), (by_its_own_default, "x-")]
+    ("function", "result"),
+    [
+        (by_default, "auto"),
+        (by_its_own_default, "x-"),
+        (max, "x"),  # tells no parameters
+        (str, "x"),
+    ],
 )
 def test_an_optional_argument_is_the_configuration_if_its_name_is(
     bench, function, result
@@ -171,6 +185,14 @@ def test_an_optional_argument_is_the_configuration_if_its_name_is(
     bench = bench(configured().register_extractor("mine", function))
     bench.run("x")
     assert [item["extracted_result"] for item in bench.got("output")] == [result]
+
+
+@pytest.mark.parametrize("data", [7, None, (1, 2)])
+def test_an_object_in_which_no_extractor_finds_anything_stays_as_it_is(bench, data):
+    bench = bench(configured().register_extractor("mine", lambda data: None))
+    bench.run({"data": data})
+    [item] = bench.got("output")
+    assert (item["extracted_result"], item["format"]) == (data, "object")
 
 
 @pytest.mark.parametrize("confidence", ["high", None, -1, float("nan"), True])

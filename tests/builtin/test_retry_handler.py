@@ -6,7 +6,13 @@ import time
 
 import pytest
 
-from routilux import ConfigurationError, ErrorHandler, Flow, Runtime
+from routilux import (
+    ConfigurationError,
+    ErrorHandler,
+    Flow,
+    Runtime,
+    batch_size_policy,
+)
 from routilux.builtin_routines import RetryHandler
 
 WAIT = 20.0
@@ -219,6 +225,18 @@ def test_an_operation_may_be_async(bench):
     assert job.status == "completed"
 
 
+def test_async_operations_of_one_batch_follow_each_other(bench):
+    async def fetch(data):
+        await asyncio.sleep(0)
+        return data + 1
+
+    routine = configured(operation=fetch)
+    bench = bench(routine.set_activation_policy(batch_size_policy(3)))
+    jobs = bench.run(1, 2, 3)
+    assert [item["data"] for item in bench.got("success")] == [2, 3, 4]
+    assert {job.status for job in jobs} == {"completed"}
+
+
 def test_callbacks_hear_of_retries_and_of_the_end(bench):
     heard = []
     routine = configured(
@@ -299,6 +317,21 @@ def test_execute_with_retry_raises_what_the_last_attempt_raised():
     with pytest.raises(OSError, match="down"):
         configured().execute_with_retry(operation, 4)
     assert operation.calls == {4: 3}
+
+
+def test_execute_with_retry_tells_the_callbacks():
+    heard = []
+    handler = configured(
+        max_attempts=2,
+        on_retry=lambda *args: heard.append(args),
+        on_exhausted=lambda *args: heard.append(args),
+    )
+    with pytest.raises(OSError, match="down") as caught:
+        handler.execute_with_retry(Flaky(99), 4)
+    assert heard == [
+        ((4,), 1, caught.value, 0.01),
+        ((4,), 2, ["OSError: down"] * 2),
+    ]
 
 
 def test_execute_with_retry_raises_at_once_what_is_not_to_be_retried():

@@ -14,6 +14,10 @@ class User(pydantic.BaseModel):
     age: int
 
 
+class Unknown:
+    """Of a kind that pydantic knows nothing about."""
+
+
 SCHEMA = {
     "type": "object",
     "required": ["name", "age"],
@@ -182,6 +186,16 @@ def test_a_custom_check_that_answers_neither_fails_the_job(bench, answer):
     assert "must return" in str(job.error)
 
 
+def test_a_custom_check_that_is_async_fails_the_job(bench):
+    async def later(data):
+        return True
+
+    bench = bench(configured(schema=later))
+    [job] = bench.run(1)
+    assert job.status == "failed"
+    assert "must return True" in str(job.error)
+
+
 def test_custom_validators_check_single_fields(bench):
     routine = configured(schema=SCHEMA)
     routine.add_field_validator("age", lambda age: age >= 18 or "too young")
@@ -245,6 +259,7 @@ def test_data_validator_is_the_same_class():
     [
         ({"schema": 3}, ["'schema'", "3"]),
         ({"schema": {"type": "nonsense"}}, ["'schema'", "nonsense"]),
+        ({"schema": Unknown}, ["'schema'", "Unknown"]),
         ({"schema": User, "schema_type": "jsonschema"}, ["'schema'", "dict"]),
         ({"schema": SCHEMA, "schema_type": "custom"}, ["'schema'", "callable"]),
         ({"schema": "no.module:X"}, ["'schema'", "no"]),
