@@ -17,8 +17,26 @@ WAIT = 20.0
 RULES = ["block", "error", "drop_oldest", "drop_newest"]
 
 
+@pytest.fixture(params=["plain", "async"])
+def source(request, make_routine, stage):
+    """Build a routine that calls `body(emit, item)` in plain or in async logic."""
+
+    def build(body):
+        if request.param == "plain":
+            return stage(body, events=("output", "partner"))
+        routine = make_routine(events=("output", "partner"))
+
+        async def logic(slot_data, policy_message, worker_state):
+            for item in slot_data["input"]:
+                body(routine.emit, item)
+
+        return routine.set_logic(logic)
+
+    return build
+
+
 @pytest.fixture
-def join(make_flow, stage, record):
+def join(make_flow, source, record):
     """Build "source" (runs `body`) -> "sink", a join whose slot "a" has length 2.
 
     Nothing drains slot "a" before "source" emits "partner".
@@ -31,7 +49,7 @@ def join(make_flow, stage, record):
         sink.set_activation_policy(all_slots_ready_policy())
         sink.set_logic(record)
         return make_flow(
-            {"source": stage(body, events=("output", "partner")), "sink": sink},
+            {"source": source(body), "sink": sink},
             ("source", "output", "sink", "a"),
             ("source", "partner", "sink", "b"),
         )

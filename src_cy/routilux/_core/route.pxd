@@ -12,7 +12,7 @@ from routilux._core.frame cimport frame_t
 
 # Under the worker's lock. Takes a reference to `item` and a count of `owner` when the
 # answer is PUT_OK (PutResult). `frame` is the activation that emits, or NULL. `over`
-# lets the item in although the slot is full (async logic never blocks its loop).
+# lets the item in although the slot is full, whatever its rule.
 cdef int deliver(
     WorkerCore worker,
     slot_t* slot,

@@ -10,6 +10,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from routilux._core.status cimport (
+    OVERFLOW_BLOCK,
     PUT_DROPPED,
     PUT_NO_MEMORY,
     PUT_OK,
@@ -86,7 +87,9 @@ cdef int send(
                 f"emit() of routine {(<Node>cell.node).routine_id!r} after the end of"
                 f" job {newest_job(owner).job_id!r}: its activation is over"
             )
-        result = deliver(worker, slot, thing, owner, frame, over, &fx)
+        result = deliver(
+            worker, slot, thing, owner, frame, over and slot.overflow == OVERFLOW_BLOCK, &fx
+        )
         if result == PUT_OK or result == PUT_DROPPED:
             over = on_loop
             i += cargo is None or not cargo.step(i)
