@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from queue import Empty, SimpleQueue
 
 from routilux._core import JobContext
@@ -72,7 +72,7 @@ def finished_jobs(
     items: Iterable[object],
     in_flight: int,
     timeout: float | None,
-) -> Iterator[JobContext]:
+) -> Generator[JobContext, None, None]:
     """Yield the jobs of items, in order, each when it is done.
 
     Args:

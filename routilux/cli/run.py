@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import IO, Any
 
@@ -130,8 +130,8 @@ def run(
             # Not earlier: opening it empties the file, and the run might not begin.
             lines = Lines(stack.enter_context(opened(target, "w")))
             post = partial(post_item, runtime, worker, *entry)
-            jobs = finished_jobs(post, items, in_flight, timeout)
-            for number, job in enumerate(jobs, 1):
+            jobs = closing(finished_jobs(post, items, in_flight, timeout))
+            for number, job in enumerate(stack.enter_context(jobs), 1):
                 counter.count(number)
                 try:
                     value = job.result()

@@ -118,6 +118,24 @@ def test_a_broken_file_can_be_raised_or_ignored(folder, caplog):
         RoutineDiscovery(on_error="stop")
 
 
+def test_files_of_one_name_in_folders_of_one_name_are_both_imported(tmp_path):
+    folders = [tmp_path / "one" / "mine", tmp_path / "two" / "mine"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        place = folder.parent.name
+        text = SOURCE.replace("shout", place).replace("HTTP", place.title())
+        (folder / "text.py").write_text(text)
+    found = discover_routines(folders, on_error="raise")
+    assert found == ["one", "one_reader", "two", "two_reader"]
+
+
+def test_a_folder_with_the_name_of_a_module_is_looked_through_too(monkeypatch):
+    monkeypatch.syspath_prepend(Path.cwd())
+    Path("station").mkdir()  # beside station.py
+    Path("station", "text.py").write_text(SOURCE)
+    assert discover_routines(["station"], on_error="raise") == ["http_reader", "shout"]
+
+
 def test_default_folders_are_those_that_are_there(tmp_path):
     assert get_default_routines_dirs() == []
     Path("routines").mkdir()

@@ -23,6 +23,10 @@ FILES = {
     "raises.py": "import station\n1 / 0\n",
     "leaves.py": "raise SystemExit('enough')\n",
     "bad.toml": "[routines]\ndirectories = 3\n",
+    "list.json": "[1]",
+    "key.py": "{}['color']\n",
+    "silent.py": "raise AssertionError\n",
+    "waits.py": "raise KeyboardInterrupt\n",
 }
 
 CASES = [
@@ -46,6 +50,8 @@ CASES = [
     (["run", "station:nothing"], "'station:nothing' is 3: no flow"),
     (["run", "raises:flow"], "ZeroDivisionError: division by zero"),
     (["run", "leaves:flow"], "enough"),
+    (["run", "key:flow"], "KeyError: 'color'"),
+    (["run", "silent:flow"], "Error: AssertionError"),
     (["run", "station:halves", "-p", "x"], "must be KEY=VALUE, not 'x'"),
     (["run", "station:halves", "-i", "absent"], "No such file"),
     (["run", "station:halves", "-i", "lines.jsonl"], "lines.jsonl, line 2, column 2"),
@@ -61,6 +67,7 @@ CASES = [
     (["run", "station:signs", "--routines-dir", "absent"], "no folder 'absent'"),
     (["run", "station:signs", "--config", "absent.toml"], "absent.toml: No such"),
     (["run", "station:signs", "--config", "bad.toml"], "must be a list of folders"),
+    (["run", "station:signs", "--config", "list.json"], "must hold a mapping, not [1]"),
     (["graph", "station:signs", "-o", "absent/x.dot"], "absent/x.dot: No such"),
     (["graph", "station:signs", "-f", "png"], "'png' is not one of"),
     (["list", "flows", "--dir", "absent"], "no folder 'absent'"),
@@ -86,6 +93,19 @@ def test_error_is_one_line_and_exit_code_2(command, arguments, text):
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith("Error: "), lines
     assert text in lines[0]
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(command):
+    done = command("run", "waits:flow")
+    assert (done.exit_code, done.stderr.split()) == (130, ["Error:", "interrupted"])
+
+
+def test_a_program_that_calls_the_command_gets_its_errors():
+    from routilux.cli.app import cli
+
+    assert cli.main(["validate", "station:halves"], standalone_mode=False) is None
+    with pytest.raises(ValueError, match="has no attribute 'absent'"):
+        cli.main(["run", "station:absent"], standalone_mode=False)
 
 
 def test_each_error_of_a_flow_is_a_line(command):

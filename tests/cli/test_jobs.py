@@ -68,6 +68,22 @@ def test_job_that_takes_too_long_is_cancelled(process):
     assert json.loads(done.stdout)["status"] == "cancelled"
 
 
+def test_a_record_that_can_not_be_written_is_an_error(command):
+    Path(".routilux").write_text("in the way")
+    done = command("job", "submit", "-f", "station:halves", "-d", "1")
+    assert (done.exit_code, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: .routilux")
+
+
+def test_job_of_a_process_that_belongs_to_somebody_else_is_running(command):
+    record = submit(command, "-f", "station:halves", "-d", "1")
+    path = Path(".routilux/jobs", f"{record['job_id']}.json")
+    path.write_text(json.dumps({**record, "status": "running", "pid": 1}))
+    [row] = json.loads(command("job", "list", "-f", "json").stdout)
+    assert row["status"] == "running"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="asks for the process by a signal")
 def test_job_whose_process_was_killed_is_lost(command):
     child = subprocess.Popen(

@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -170,6 +173,32 @@ def test_results_leave_before_the_input_ends():
     assert child.returncode == 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="interrupts a process by a signal")
+def test_ctrl_c_ends_a_run_that_waits_for_input():
+    # A process in the background of a shell inherits that it ignores the signal.
+    script = """
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from routilux.cli import main
+        sys.exit(main(["run", "station:halves", "-i", "-"]))
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None and child.stdout is not None
+    child.stdin.write("4\n")
+    child.stdin.flush()
+    assert child.stdout.readline() == "0.25\n"
+    child.send_signal(signal.SIGINT)
+    assert child.wait(60) == 130
+    rest, told = child.communicate()
+    assert (rest, told.split()) == ("", ["Error:", "interrupted"])
+
+
 def test_a_failed_item_is_one_line_and_exit_code_2(process, values):
     done = process("run", "station:halves", "-i", "-", stdin="1\n0\n2\n")
     assert done.returncode == 2
@@ -194,6 +223,87 @@ def test_verbose_shows_where_the_logic_raised(process):
     done = process("run", "station:halves", "-v", "-i", "-", stdin="0\n")
     assert "return 1 / x" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: item 1: routine 'half'")
+
+
+def test_a_job_that_its_logic_cancels_is_a_failed_item(command):
+    Path("gone.py").write_text(
+        "from routilux import get_current_job, pipeline\n"
+        "def leave(item):\n"
+        "    get_current_job().cancel()\n"
+        "flow = pipeline(leave)\n"
+    )
+    done = command("run", "gone:flow", "-i", "-", stdin="1\n")
+    assert done.exit_code == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: item 1: ") and "cancelled" in line
+
+
+def test_an_error_ends_the_run_however_much_input_is_left(command, values):
+    Path("first.py").write_text(
+        "import threading\n"
+        "from routilux import FunctionRoutine, Flow\n"
+        "seen, many = [], threading.Event()\n"
+        "def work(n):\n"
+        "    if n == 0:\n"
+        "        assert many.wait(20)\n"
+        "        raise ValueError('bad')\n"
+        "    seen.append(n)\n"
+        "    if len(seen) == 999:\n"
+        "        many.set()\n"
+        "flow = Flow()\n"
+        "routine = FunctionRoutine(work).set_concurrency(2)\n"
+        "flow.add_routine(routine, 'work')\n"
+    )
+    stdin = "".join(f"{n}\n" for n in range(3000))
+    done = command("run", "first:flow", "-i", "-", "--threads", "2", stdin=stdin)
+    assert done.exit_code == 2
+    assert done.stderr == "Error: item 1: routine 'work': ValueError: bad\n"
+    assert sorted(sys.modules["first"].seen) == list(range(1, 1000))
+
+
+def test_what_the_library_warns_of_is_a_line(command):
+    Path("mine").mkdir()
+    Path("mine", "broken.py").write_text("1 / 0\n")
+    call = ("run", "station:halves", "-i", "-", "--routines-dir", "mine")
+    done = command(*call, stdin="1\n")
+    assert (done.exit_code, done.stdout) == (0, "1.0\n")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Warning: ")
+    assert line.endswith(
+        "broken.py can't be imported: ZeroDivisionError: division by zero"
+    )
+    assert command(*call, "-q", stdin="1\n").stderr == ""
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_goes_wrong_beside_the_logic_is_told_with_its_traceback(command, verbose):
+    Path("beside.py").write_text(
+        "from routilux import get_current_job, pipeline\n"
+        "def work(item):\n"
+        "    get_current_job().add_done_callback(lambda job: 1 / 0)\n"
+        "    return item\n"
+        "flow = pipeline(work)\n"
+    )
+    call = ("run", "beside:flow", "-i", "-", *["-v"] * verbose)
+    done = command(*call, stdin="1\n")
+    assert (done.exit_code, done.stdout) == (0, "1\n")
+    lines = done.stderr.splitlines()
+    assert "callback" in lines[0]
+    assert ("ZeroDivisionError: division by zero" in lines) is verbose
+    assert verbose or len(lines) == 1
+
+
+def test_timeout_counts_while_no_input_comes():
+    arguments = ("run", "station:halves", "-i", "-", "--timeout", "0.2")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "routilux", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.wait(60) == 2
+    assert child.communicate() == ("", "Error: not done within 0.2 s\n")
 
 
 def test_logic_that_hangs_does_not_outlive_the_timeout(process):
@@ -223,6 +333,30 @@ def test_a_reader_that_has_enough_ends_the_command():
     assert "Traceback" not in child.stderr.read()
     child.stderr.close()
     assert child.wait(60) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="the system has no terminals")
+def test_a_terminal_shows_the_count_as_it_grows():
+    Path("slow.py").write_text(
+        "import time\n"
+        "from routilux import pipeline\n"
+        "def slow(item):\n"
+        "    time.sleep(0.15)\n"
+        "flow = pipeline(slow)\n"
+    )
+    ours, theirs = os.openpty()
+    child = subprocess.run(
+        [sys.executable, "-m", "routilux", "run", "slow:flow", "-i", "-"],
+        input=b"1\n2\n",
+        stderr=theirs,
+        timeout=60,
+    )
+    shown = os.read(ours, 10_000).decode().split("\r")
+    os.close(theirs)
+    os.close(ours)
+    assert child.returncode == 0
+    counts = [line.strip() for line in shown if line.strip()]
+    assert [count.partition(" items, ")[0] for count in counts] == ["1", "2", "2"]
 
 
 def test_progress_counts_on_stderr(process):
