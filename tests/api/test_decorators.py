@@ -15,6 +15,7 @@ from routilux import (
     JobFailedError,
     Routine,
     Runtime,
+    all_slots_ready_policy,
     custom_policy,
     get_current_job,
     immediate_policy,
@@ -189,6 +190,41 @@ def test_exception_of_an_async_function_goes_there_too() -> None:
     assert (found["error_type"], found["data"]) == ("KeyError", 1)
 
 
+def test_exception_of_an_async_function_fails_the_job() -> None:
+    @routine
+    async def fail(item: int) -> None:
+        raise KeyError("no")
+
+    with pytest.raises(JobFailedError, match="KeyError: 'no'"):
+        run(fail(), 1)
+
+
+async def again(item: int) -> int:
+    return item
+
+
+@pytest.mark.parametrize("function", [abs, again])
+def test_full_slot_is_no_error_of_the_function(function: Any) -> None:
+    made, wait = routine(function)(), Routine()
+    made.add_event("error")
+    wait.add_slot("input", 1, overflow="error")
+    wait.add_slot("never")
+    wait.set_activation_policy(all_slots_ready_policy())
+    wait.set_logic(lambda slot_data, policy_message, worker_state: None)
+    flow, catch = Flow(), Catch()
+    for part, name in ((made, "made"), (wait, "wait"), (catch, "catch")):
+        flow.add_routine(part, name)
+    flow.connect("made", "output", "wait", "input")
+    flow.connect("made", "error", "catch", "input")
+    with Runtime(thread_pool_size=2) as runtime:
+        runtime.exec(flow)
+        jobs = [runtime.post(flow, "made", "input", n).job for n in range(2)]
+        assert jobs[1].wait(WAIT)
+    assert str(jobs[1].status) == "failed" and jobs[1].error is not None
+    assert jobs[1].error.type == "SlotQueueFullError"
+    assert catch.seen == []
+
+
 def test_two_objects_of_one_class_do_not_share_slots() -> None:
     first, second = parse(), parse()
     assert first.slots["text"] is not second.slots["text"]
@@ -279,6 +315,21 @@ def when_full(**counts: int) -> Any:
 def test_process_gets_one_item_of_each_slot(dtype: str | None) -> None:
     seen, _ = pairs_of(dtype, when_full(price=2, amount=2), 2, 2)
     assert seen == [(0, 0), (1, 1)]
+
+
+def test_process_gets_each_item_alone_where_the_policy_hands_over_one_slot() -> None:
+    @routine_class(slots=["left", "right"])
+    class Either:
+        def __init__(self) -> None:
+            Routine.__init__(self)  # type: ignore[arg-type]
+            policy = immediate_policy()
+            self.set_activation_policy(policy)  # type: ignore[attr-defined]
+
+        def process(self, item: int) -> int:
+            return -item
+
+    assert run(Either(), 1, slot="left") == [{"result": -1}]
+    assert run(Either(), 2, slot="right") == [{"result": -2}]
 
 
 def test_slots_of_different_length_fail_and_name_their_counts() -> None:

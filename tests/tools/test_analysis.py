@@ -7,7 +7,7 @@ import pytest
 import routilux.analysis
 import routilux.tools
 import routilux.tools.analysis
-from routilux import Flow
+from routilux import Flow, Routine
 from routilux.analysis import (
     BaseFormatter,
     RoutineAnalyzer,
@@ -18,6 +18,7 @@ from routilux.analysis import (
     analyze_workflow,
 )
 from routilux.builtin_routines import Filter, Mapper
+from routilux.decorators import routine
 
 SOURCE = '''"""Some routines."""
 
@@ -73,6 +74,11 @@ def helper():
 '''
 
 
+@routine
+def made_by_decorator(item):
+    return item
+
+
 @pytest.fixture
 def source(tmp_path):
     path = tmp_path / "some.py"
@@ -111,6 +117,12 @@ def test_routines_are_found_in_a_file_that_is_not_imported(source):
     assert logic["emits"] == ["line", "end"]
     assert reader["methods"][2]["is_async"] is True
     assert reader["methods"][2]["parameters"] == ["x", "y"]
+
+
+def test_a_class_of_a_generic_routine_is_a_routine():
+    text = "class Own(Base, BatchRoutine[int]): pass\nclass Other(dict[str, int]): pass"
+    found = RoutineAnalyzer().analyze_source(text)
+    assert [one["name"] for one in found] == ["Own"]
 
 
 def test_a_decorated_function_is_a_routine(source):
@@ -163,6 +175,19 @@ def test_a_flow_is_described(flow):
 def test_sources_can_be_left_alone(flow):
     data = WorkflowAnalyzer(RoutineAnalyzer()).analyze_flow(flow, False)
     assert {routine["source_info"] for routine in data["routines"]} == {None}
+
+
+def test_a_class_without_source_is_described_without_it():
+    names = {"Routine": Routine}
+    exec("class Typed(Routine):\n    'Was typed in.'", names)
+    flow = Flow()
+    flow.add_routine(names["Typed"](), "typed")
+    flow.add_routine(made_by_decorator(), "made")
+    found = {r["routine_id"]: r for r in analyze_workflow(flow)["routines"]}
+    assert (found["typed"]["class_name"], found["typed"]["docstring"]) == (
+        *("Typed", "Was typed in."),
+    )
+    assert [found[name]["source_info"] for name in ("typed", "made")] == [None, None]
 
 
 def test_a_routine_with_a_trigger_is_an_entry_point(flow):

@@ -63,6 +63,17 @@ def test_each_signal_writes_a_dump_to_the_end_of_a_file(tmp_path: Path) -> None:
             assert path.read_text().count("0 jobs unfinished") == n
 
 
+def test_a_runtime_that_was_shut_down_hears_no_signal() -> None:
+    late, paper = Paper(), Paper()
+    with Runtime(1) as runtime:
+        pass
+    runtime.dump_on_signal(file=late)
+    with Runtime(1) as other, other.dump_on_signal(file=paper):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert paper.written.acquire(timeout=10.0)
+    assert late.getvalue() == ""
+
+
 def test_the_thread_ends_with_the_runtime() -> None:
     with Runtime(1) as runtime:
         runtime.dump_on_signal(file=Paper())
