@@ -177,6 +177,7 @@ class MonitoringExecutionHooks(ExecutionHooksInterface):
             return
         session.pause(frame, reason, partial(let_go, worker, session))
         if job.done():  # its end may have come before it stood
+            store.remove(job.job_id)
             session.resume()
         facts = {"routine_id": routine_id, "slot_name": slot_name, "reason": reason}
         self._tell(job.job_id, "breakpoint_hit", **facts)
