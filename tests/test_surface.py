@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,41 @@ def cimports(path: Path) -> set[str]:
 def text_of(name: str, doc: str | None) -> str:
     """Return a docstring without the signature line that Cython puts on top."""
     return re.sub(rf"\A(\w+\.)*{name}\(.*\n?", "", doc or "").strip()
+
+
+WITHOUT = """
+import sys
+
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hide())
+import routilux
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        (
+            "routilux._core.slot",
+            "ImportError: the compiled core of routilux is not built"
+            " (routilux._core.slot is missing): run `make build`",
+        ),
+        ("routilux.errors", "ModuleNotFoundError: No module named 'routilux.errors'"),
+    ],
+)
+def test_import_says_which_part_is_missing(module: str, text: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, module],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(text)
 
 
 def test_all_is_sorted_and_without_doubles() -> None:

@@ -194,6 +194,20 @@ def test_run_async_from_many_threads() -> None:
     assert results == [True] * 120
 
 
+def test_run_async_that_is_refused_raises_and_ends_its_runtime() -> None:
+    before, typed = threads(), Routine()
+    typed.add_slot("input", dtype="f8")
+    typed.set_activation_policy(immediate_policy())
+    typed.set_logic(lambda slot_data, policy_message, worker_state: None)
+    flow = Flow("typed")
+    flow.add_routine(typed, "typed")
+    with pytest.raises(TypeError, match="float64"):
+        run_async(flow, "text")
+    join_background()
+    assert threads() <= before
+    assert running == {}
+
+
 def test_run_async_refuses_a_callback_that_is_none() -> None:
     wrong: Any = 3
     with pytest.raises(TypeError, match="callback must be callable"):

@@ -1,8 +1,10 @@
 """Chapter 3: policies that users write run as they are."""
 
+from datetime import datetime
+
 import pytest
 
-from routilux import custom_policy
+from routilux import breakpoint_policy, custom_policy
 
 WAIT = 20.0
 
@@ -277,6 +279,31 @@ def test_policy_that_exits_the_interpreter_only_fails_its_job(
     good = runtime.post(flow.flow_id, "work", "input", "good")
     finish(runtime)
     assert (bad.status, good.status) == ("failed", "completed")
+
+
+def test_breakpoint_policy_keeps_what_came_and_its_jobs_go_on(
+    runtime, make_flow, make_routine, stage, record, calls, finish
+):
+    seen = []
+    flow = make_flow(
+        {
+            "source": stage(lambda emit, item: emit("output", n=item)),
+            "look": make_routine(record, policy=breakpoint_policy("look")),
+            "other": stage(lambda emit, item: seen.append(item["n"])),
+        },
+        ("source", "output", "look", "input"),
+        ("source", "output", "other", "input"),
+    )
+    worker = runtime.exec(flow)
+    for n in range(3):
+        job = runtime.post(flow.flow_id, "source", "input", n).job
+        finish(runtime)
+        assert str(job.status) == "completed"
+        kept = worker.debug_data["look"]
+        assert kept["slot_data"] == {"input": [{"n": n}]}
+        assert kept["routine_id"] == "look"
+        assert datetime.fromisoformat(kept["timestamp"]).tzinfo is not None
+    assert (seen, calls) == ([0, 1, 2], [])
 
 
 def test_policy_may_read_the_queue_view_of_its_worker(solo, record, post_all):

@@ -129,6 +129,24 @@ def test_each_attempt_has_a_start_and_an_end(runtime, chain, log):
     ]
 
 
+def test_hooks_that_raise_beside_a_breakpoint_stop_neither(runtime, chain, caplog):
+    class Raises(ExecutionHooksInterface):
+        def on_slot_before_enqueue(self, *args):
+            raise KeyError("mine")
+
+    got = []
+    set_execution_hooks(Raises())
+    flow = chain(lambda routine, item: got.append(item))
+    runtime.exec(flow)
+    with runtime.add_breakpoint("a"):
+        job = runtime.post(flow, "a", "input", 1).job
+        [held] = runtime.held_items()
+        assert held.resume() and job.wait(WAIT)
+    assert got == [1]
+    assert "the execution hook on_slot_before_enqueue raised" in caplog.text
+    assert "KeyError: 'mine'" in caplog.text
+
+
 def test_refused_post_ends_the_job_whose_start_was_told(runtime, chain, log):
     flow = chain(None)
     routine = flow.routines["a"]

@@ -53,6 +53,18 @@ def test_histogram_counts_by_size():
     ]
 
 
+@pytest.mark.parametrize("buckets", [[1, 1], [2, 1], [1, float("inf"), 2]])
+def test_buckets_must_grow(buckets):
+    with pytest.raises(ValueError, match=r"buckets of 'seconds' must grow: \["):
+        Histogram("seconds", buckets=buckets)
+
+
+def test_metric_shows_its_name_and_value():
+    counter = Counter("jobs")
+    counter.inc(2)
+    assert repr(counter) == "<Counter jobs: 2>"
+
+
 def test_timer_observes_a_block():
     histogram = Histogram("seconds")
     with MetricTimer(histogram) as timer:
@@ -87,6 +99,9 @@ def test_collector_makes_each_metric_once():
     assert collector.export_prometheus().count("# TYPE") == 3
     with pytest.raises(ValueError, match="is a counter already"):
         collector.gauge("jobs")
+    assert collector["jobs"] is counter
+    with pytest.raises(KeyError, match="Did you mean 'jobs'"):
+        collector["job"]
 
 
 def test_collector_is_registered_with_the_client_library():
@@ -186,6 +201,25 @@ def test_overridden_handle_error_decides(runtime, chain, answer, status):
     assert job.wait(WAIT)
     assert asked == [("bad", flow.routines["b"], "b", flow, worker)]
     assert job.status == status
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_overridden_handle_error_is_not_asked_about_exits(runtime, chain, error):
+    class Mine(ErrorHandler):
+        def handle_error(self, *args, **kwargs):
+            asked.append(args)
+            return True
+
+    def leave(routine, item):
+        raise error
+
+    asked = []
+    flow = chain(leave)
+    flow.set_error_handler(Mine())
+    runtime.exec(flow)
+    job = runtime.post(flow, "a", "input", 1).job
+    assert job.wait(WAIT)
+    assert (job.status, job.error.type, asked) == ("failed", error.__name__, [])
 
 
 # Its answer was ignored, so a retry slept once and never ran again.

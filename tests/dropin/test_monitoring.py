@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import routilux.monitoring
 from routilux import Runtime, batch_size_policy, get_execution_hooks
 from routilux.monitoring import (
     Breakpoint,
@@ -118,7 +119,20 @@ def test_collector_by_hand_is_bounded():
         MonitorCollector(0)
     with pytest.raises(ValueError, match="at least 1"):
         set_max_events_per_job(0)
+    with pytest.raises(TypeError, match="limit must be an int"):
+        set_max_events_per_job("1000")
     set_max_events_per_job(1000)
+
+
+def test_collector_keeps_the_newest_jobs():
+    collector = MonitorCollector()
+    for n in range(10_001):
+        collector.record_flow_start("flow", f"job {n}")
+    assert collector.get_metrics("job 0") is None
+    assert collector.get_metrics("job 1").status == "running"
+    assert collector.get_metrics("job 10000").status == "running"
+    collector.clear()
+    assert collector.get_metrics("job 10000") is None
 
 
 # A breakpoint dropped the item that met it.
@@ -311,6 +325,21 @@ def test_runtimes_are_found_by_id(runtime):
         assert registry.get() is runtime
         registry.clear()
         assert (registry.get(), registry.get_all()) == (None, {})
+
+
+def test_register_of_the_process_takes_runtimes_only(runtime):
+    registry = RuntimeRegistry.get_instance()
+    assert RuntimeRegistry.get_instance() is registry
+    with pytest.raises(TypeError, match="expected a Runtime, not 'runtime'"):
+        registry.register("runtime", "mine")
+    registry.register(runtime, "mine")
+    assert RuntimeRegistry.get_instance().get("mine") is runtime
+    assert registry.unregister("mine") is True
+
+
+def test_unknown_name_is_no_part_of_the_package():
+    with pytest.raises(AttributeError, match="has no attribute 'MonitorColector'"):
+        routilux.monitoring.MonitorColector  # noqa: B018
 
 
 def test_default_runtime_is_made_once():

@@ -57,6 +57,16 @@ def test_history_is_bounded_and_filtered():
     assert [r.data["n"] for r in worker.get_execution_history("a")] == [
         *(15, 17, 19, 21, 23),
     ]
+    with pytest.raises(TypeError, match="max_execution_history must be an int"):
+        worker.max_execution_history = "many"
+
+
+def test_history_that_is_made_shorter_keeps_the_newest():
+    worker = WorkerState("flow")
+    for n in range(25):
+        worker.record_execution("a", "done", {"n": n})
+    worker.max_execution_history = 12
+    assert [r.data["n"] for r in worker.execution_history] == list(range(13, 25))
 
 
 def test_record_goes_to_a_dict_and_back():
@@ -219,6 +229,14 @@ def test_executor_is_a_handle_on_the_worker(runtime, chain, forward):
     assert executor.cancel("enough") is True
     assert worker.status == "stopped"
     assert (TaskPriority.HIGH, TaskPriority.NORMAL, TaskPriority.LOW) == (1, 2, 3)
+
+
+def test_executor_takes_items_for_slots_of_its_flow_alone(runtime, chain):
+    worker = runtime.exec(chain(None))
+    slot = chain(None).routines["a"].get_slot("input")
+    with pytest.raises(ValueError, match=f"no slot of flow {worker.flow_id!r}"):
+        worker._executor.enqueue_task(SlotActivationTask(slot, 1))
+    assert worker.worker_id in repr(worker._executor)
 
 
 def test_executor_of_a_worker_without_runtime(chain):
