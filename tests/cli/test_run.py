@@ -313,20 +313,24 @@ def test_logic_that_hangs_does_not_outlive_the_timeout(process):
     assert time.monotonic() - start < 40  # the logic would take 60
 
 
-def test_a_reader_that_has_enough_ends_the_command():
+# What its results are, and what its events, is written by different threads.
+@pytest.mark.parametrize(
+    ("flow", "item"), [("station:halves", "1\n"), ("station:signs", '{"n": 1}\n')]
+)
+def test_a_reader_that_has_enough_ends_the_command(flow, item):
     child = subprocess.Popen(
-        [sys.executable, "-m", "routilux", "run", "station:halves", "-i", "-"],
+        [sys.executable, "-m", "routilux", "run", flow, "-i", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert child.stdout is not None and child.stdin is not None
-    child.stdin.write("1\n2\n")
+    child.stdin.write(2 * item)
     child.stdin.flush()
     child.stdout.close()
     with contextlib.suppress(BrokenPipeError):
-        child.stdin.write("3\n" * 1000)
+        child.stdin.write(1000 * item)
         child.stdin.close()
     child.stdin = None
     assert child.stderr is not None
