@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from routilux import FunctionRoutine, custom_policy, get_current_job
+from routilux.monitoring.hooks import (
+    ExecutionHooksInterface,
+    reset_execution_hooks,
+    set_execution_hooks,
+)
 
 PRELUDE = (Path(__file__).parents[1] / "contract" / "lifecycle_prelude.py").read_text()
 WAIT = 20.0
@@ -154,6 +159,62 @@ def test_generator_that_logic_left_open_may_emit_when_it_is_closed_late(
     assert calls == []
     assert outcomes(runtime, flow, 2) == [("completed", None)]
     kept.clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a huge stack is refused late")
+@pytest.mark.parametrize("kind", ["logic", "function"])
+def test_async_logic_fails_its_job_while_the_loop_can_not_start(
+    threaded, solo, make_flow, kind
+):
+    class NoMoreThreads(ExecutionHooksInterface):
+        def on_routine_start(self, *args):
+            threading.stack_size(2**60)
+            return True
+
+    async def logic(slot_data, policy_message, worker_state):
+        seen.extend(slot_data["input"])
+
+    async def function(item):
+        seen.append(item)
+
+    seen, runtime = [], threaded(thread_pool_size=1)
+    stage = make_flow({"work": FunctionRoutine(function)})
+    flow = stage if kind == "function" else solo(logic)
+    set_execution_hooks(NoMoreThreads())
+    try:
+        assert outcomes(runtime, flow, 1) == [("failed", "RuntimeError")]
+    finally:
+        threading.stack_size(0)
+        reset_execution_hooks()
+    gc.collect()  # a coroutine that never began would be warned about
+    assert outcomes(runtime, flow, 2) == [("completed", None)]
+    assert seen == [2]
+
+
+def test_async_function_whose_time_is_over_before_it_begins_never_does(
+    threaded, make_flow, gate
+):
+    async def block(item):
+        started.set()
+        gate.wait(WAIT)  # and the event loop with it
+
+    async def work(item):
+        seen.append(item)
+
+    seen, started = [], threading.Event()
+    flow = make_flow({"block": FunctionRoutine(block), "work": FunctionRoutine(work)})
+    flow.routines["work"].set_timeout(0.05)
+    runtime = threaded(thread_pool_size=1)
+    runtime.exec(flow)
+    runtime.post(flow.flow_id, "block", "input", 1)
+    assert started.wait(WAIT)
+    job = runtime.post(flow.flow_id, "work", "input", 1).job
+    assert job.wait(WAIT)
+    assert (str(job.status), job.error.type) == ("failed", "ActivationTimeout")
+    gate.set()
+    runtime.shutdown()
+    gc.collect()  # a coroutine that never began would be warned about
+    assert seen == []
 
 
 def test_generator_that_fails_as_it_is_closed_harms_nothing(runtime, make_flow):

@@ -156,14 +156,14 @@ cdef bint go_on(
 cdef object call__yielding(
     WorkerCore worker, activation_t* act, Node node, frame_t* frame
 ):
+    cdef bint alone = act.item != NULL and act.cell.n_typed == 0
     if node.gathers:
         gather(act.owner)
-    if act.item != NULL and act.cell.n_typed == 0:
-        values = node.logic(<object>act.item)
-    else:
-        values = node.logic(*lists_of(act, node))
+    if node.form == FORM_COROUTINE:
+        return relay__fresh(node.logic, [<object>act.item] if alone else lists_of(act, node))
+    values = node.logic(<object>act.item) if alone else node.logic(*lists_of(act, node))
     if node.form != FORM_GENERATOR:
-        return relay(values) if node.form == FORM_COROUTINE else relay_all(values)
+        return relay_all(values)
     for value in values:
         hand_on(worker, act.cell, value, act.owner, frame, False)
         if is_over(worker, act.owner):
@@ -191,6 +191,12 @@ cdef int hand_on(
 async def relay(coroutine):
     # On the event loop, in the context of the activation.
     value = await coroutine
+    hand_on__later(value)
+
+
+async def relay__fresh(function, args):
+    # Called here: a coroutine of it that never began would be warned about.
+    value = await function(*args)
     hand_on__later(value)
 
 
