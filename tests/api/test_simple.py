@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from typing import Any
@@ -22,6 +23,11 @@ from routilux import (
     run_sync,
 )
 from routilux.background import running
+from routilux.monitoring.hooks import (
+    ExecutionHooksInterface,
+    reset_execution_hooks,
+    set_execution_hooks,
+)
 
 WAIT = 20.0
 
@@ -206,6 +212,30 @@ def test_run_async_that_is_refused_raises_and_ends_its_runtime() -> None:
     join_background()
     assert threads() <= before
     assert running == {}
+
+
+class NoMoreThreads(ExecutionHooksInterface):
+    """Lets no thread start any more once a worker has started."""
+
+    def on_worker_start(self, flow: Any, worker_state: Any) -> None:
+        threading.stack_size(2**60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a huge stack is refused late")
+def test_run_async_without_a_thread_raises_and_ends_its_runtime() -> None:
+    before, flow = threads(), pipeline(double)
+    set_execution_hooks(NoMoreThreads())
+    try:
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            run_async(flow, 1)
+    finally:
+        threading.stack_size(0)
+        reset_execution_hooks()
+    assert running == {}
+    job_id: Any = run_async(flow, 1)
+    assert job_id.job.result(WAIT) == 2
+    join_background()
+    assert threads() <= before
 
 
 def test_run_async_refuses_a_callback_that_is_none() -> None:
