@@ -359,8 +359,8 @@ def test_a_terminal_shows_the_count_as_it_grows():
     os.close(theirs)
     os.close(ours)
     assert child.returncode == 0
-    counts = [line.strip() for line in shown if line.strip()]
-    assert [count.partition(" items, ")[0] for count in counts] == ["1", "2", "2"]
+    counts = [line.partition(" items, ")[0] for line in shown if line.strip()]
+    assert (counts[0], counts[-1]) == ("1", "2")
 
 
 def test_progress_counts_on_stderr(process):

@@ -1,10 +1,11 @@
 """Chapter 2: exec() starts a worker and returns its WorkerState."""
 
+import logging
 import threading
 
 import pytest
 
-from routilux import Flow, WorkerNotRunningError, WorkerState, WorkerStatus
+from routilux import Flow, Routine, WorkerNotRunningError, WorkerState, WorkerStatus
 
 WAIT = 20.0
 
@@ -22,6 +23,25 @@ def test_exec_starts_a_running_worker(runtime, solo, record):
     assert isinstance(worker.status, WorkerStatus)
     assert worker.status == "running"
     assert f"{worker.status}" == "running"
+
+
+def test_exec_of_a_runtime_that_ends_meanwhile_raises_and_leaves_the_flow_free(
+    runtime, solo
+):
+    class Ends(logging.Handler):
+        def emit(self, record):
+            if "never run" in record.getMessage():
+                runtime.shutdown()
+
+    flow = solo(None)  # without logic, which exec() warns about
+    logger, handler = logging.getLogger("routilux"), Ends()
+    logger.addHandler(handler)
+    try:
+        with pytest.raises(RuntimeError, match="shut down"):
+            runtime.exec(flow)
+    finally:
+        logger.removeHandler(handler)
+    flow.add_routine(Routine(), "another")  # as none may while a worker runs it
 
 
 def test_exec_accepts_a_flow(runtime, solo, finish, record, calls):
