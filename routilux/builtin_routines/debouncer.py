@@ -78,8 +78,11 @@ class Edges:
         """Let what waits pass now, unless somebody just waits: the timer will do."""
         if reason == "wait" or not self.trailing:
             return self(slots, worker_state)
-        self.bursts.reset(worker_state)
         slot = slots["input"]
+        burst = self.bursts.of(worker_state)
+        if self.leading and self._note(slot, burst, worker_state.monotonic()):
+            return True, {"input": [slot.consume_one_new()]}, "leading_edge"
+        self.bursts.reset(worker_state)
         slot.take(slot.get_unconsumed_count() - 1)
         return self._take(slot, "trailing_edge")
 

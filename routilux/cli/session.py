@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,6 +64,9 @@ class Session:
         logger = logging.getLogger("routilux")
         logger.addHandler(handler)
         context.call_on_close(lambda: logger.removeHandler(handler))
+        if self.verbose:  # then warnings bring their traceback along
+            context.call_on_close(partial(logger.setLevel, logger.level))
+            logger.setLevel(logging.DEBUG)
         folders = [*self.routines_dirs]
         folders += get_config_value(self.config(), "routines.directories", [])
         for folder in folders:

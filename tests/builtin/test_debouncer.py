@@ -182,6 +182,19 @@ def test_flush_of_leading_items_alone_lets_the_first_pass(threaded_bench):
     assert {job.status for job in jobs} == {"completed"}
 
 
+def test_flush_lets_the_leading_and_the_trailing_item_pass(threaded_bench):
+    bench = threaded_bench(configured(wait=3600.0, leading=True))
+    [worker] = bench.workers
+    assert worker.pause(timeout=WAIT)
+    jobs = [bench.post(text) for text in "abc"]
+    assert bench.routine.flush() is True
+    assert worker.resume()
+    for job in jobs:
+        assert job.wait(WAIT)
+    assert bench.got("leading") == [{"data": "a"}]
+    assert bench.got("debounced") == [{"data": "c"}]
+
+
 def test_cancel_drops_the_item_and_finishes_its_job(threaded_bench):
     bench = threaded_bench(configured(wait=3600.0))
     job = bench.post("a")

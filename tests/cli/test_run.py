@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import re
 import signal
@@ -273,6 +274,10 @@ def test_what_the_library_warns_of_is_a_line(command):
         "broken.py can't be imported: ZeroDivisionError: division by zero"
     )
     assert command(*call, "-q", stdin="1\n").stderr == ""
+    level = logging.getLogger("routilux").level
+    lines = command(*call, "-v", stdin="1\n").stderr.splitlines()
+    assert "ZeroDivisionError: division by zero" in lines[1:]
+    assert logging.getLogger("routilux").level == level
 
 
 @pytest.mark.parametrize("verbose", [False, True])
