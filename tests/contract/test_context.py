@@ -142,6 +142,76 @@ def test_thread_that_carries_the_context_may_ask(runtime, solo, calls, finish, a
     assert here
 
 
+def test_thread_that_carries_the_context_is_told_the_only_routine_at_work(
+    runtime, two_stages, calls, finish
+):
+    def body(emit, item):
+        calls.append(in_thread(contextvars.copy_context(), get_current_routine_id))
+
+    poster(runtime, two_stages(body, []))()
+    finish(runtime)
+    assert calls == ["work"]
+
+
+@pytest.fixture
+def overlapping(stage, make_flow, gate):
+    """Build a flow where logic asks from a thread of its own, when it may.
+
+    "work" emits to "next", whose logic waits for the gate, waits for `ready`, and asks.
+    """
+
+    class Overlapping:
+        def __init__(self):
+            self.ready, self.asked = threading.Event(), []
+            self.next_began = threading.Event()
+            self.work = stage(self.ask)
+            routines = {"work": self.work, "next": stage(self.wait)}
+            self.flow = make_flow(routines, ("work", "output", "next", "input"))
+
+        def ask(self, emit, item):
+            if item == "other":
+                self.ready.set()
+                gate.wait(WAIT)
+                return
+            emit("output")
+            assert self.next_began.wait(WAIT)
+            assert self.ready.wait(WAIT)
+            context = contextvars.copy_context()
+            self.asked.append(in_thread(context, get_current_routine_id))
+            gate.set()
+
+        def wait(self, emit, item):
+            self.next_began.set()
+            gate.wait(WAIT)
+
+    return Overlapping()
+
+
+def test_thread_is_told_no_routine_while_its_job_has_two_at_work(
+    threaded, overlapping, finish
+):
+    runtime = threaded()
+    post = poster(runtime, overlapping.flow)
+    post("one")
+    overlapping.ready.set()
+    finish(runtime)
+    assert overlapping.asked == [None]
+
+
+def test_thread_is_told_no_routine_that_another_thread_runs(
+    threaded, overlapping, finish
+):
+    """Two jobs are in "work", and only the older one is in "next" too."""
+    overlapping.work.set_concurrency(2)
+    runtime = threaded()
+    post = poster(runtime, overlapping.flow)
+    post("one")
+    assert overlapping.next_began.wait(WAIT)
+    post("other")
+    finish(runtime)
+    assert overlapping.asked == [None]
+
+
 def test_thread_without_the_context_has_nothing_current(runtime, solo, calls, finish):
     def logic(slot_data, policy_message, worker_state):
         calls.append(in_thread(contextvars.Context(), ask_all))
@@ -233,6 +303,16 @@ def test_emit_through_a_kept_context_after_shutdown_is_a_runtime_error(
     del contexts[0]
 
 
+def test_kept_context_knows_job_and_no_routine_after_shutdown(runtime, two_stages):
+    contexts = []
+    flow = two_stages(
+        lambda emit, item: contexts.append(contextvars.copy_context()), []
+    )
+    job = poster(runtime, flow)()
+    runtime.shutdown()
+    assert contexts.pop().run(ask_all) == (job, [job], job.job_id, None, None)
+
+
 def test_many_threads_of_one_activation_may_emit(threaded, two_stages, finish):
     seen = []
 
@@ -257,3 +337,41 @@ def test_many_threads_of_one_activation_may_emit(threaded, two_stages, finish):
     finish(runtime)
     assert job.status == "completed"
     assert sorted(item["n"] for item in seen) == list(range(200))
+
+
+@pytest.mark.parametrize(
+    "emit_one",
+    [
+        lambda routine: routine.emit("output", n=1),
+        lambda routine: routine.emit_many("output", [{"n": 1}]),
+    ],
+    ids=["emit", "emit_many"],
+)
+def test_what_logic_emits_in_the_context_of_another_worker_belongs_there(
+    threaded, stage, make_flow, finish, emit_one
+):
+    lent, ready, emitted = [], threading.Event(), threading.Event()
+    got = {"one": [], "two": []}
+
+    def lend(emit, item):
+        lent.append(contextvars.copy_context())
+        ready.set()
+        assert emitted.wait(WAIT)
+
+    def borrow(emit, item):
+        assert ready.wait(WAIT)
+        lent[0].run(emit_one, flows["one"].routines["work"])
+        emitted.set()
+
+    def build(name, body):
+        note = stage(lambda emit, item: got[name].append((item, get_current_job())))
+        routines = {"work": stage(body), "next": note}
+        return make_flow(routines, ("work", "output", "next", "input"))
+
+    flows = {"one": build("one", lend), "two": build("two", borrow)}
+    runtime = threaded()
+    post = poster(runtime, flows["one"])
+    poster(runtime, flows["two"])()
+    job = post()
+    finish(runtime)
+    assert got == {"one": [({"n": 1}, job)], "two": []}

@@ -207,7 +207,7 @@ def get_current_worker_state():
 def get_current_routine_id():
     """Return the id of the routine whose logic is calling, None outside of logic.
 
-    On another thread that carries the context, None as well while the job has more
+    On another thread that carries the context, None as well while the job may have more
     than one routine at work: the context tells the job only.
     """
     cdef frame_t* frame = current_frame()
@@ -225,17 +225,28 @@ def get_current_routine_id():
 
 
 cdef object working_for(WorkerCore worker, owner_t* owner):
-    # The routine that is at work for an owner, if there is just one.
-    cdef Py_ssize_t i
+    # The routine that is at work for an owner, if there is just one. A cell that runs
+    # several activations tells only who began last, so beside such a cell the answer is
+    # sure only if one thing is all that the owner has.
+    cdef cell_t* cell
     cdef cell_t* found = NULL
+    cdef Py_ssize_t i, vague = 0
     if worker is None:
         return None
     rlx_lock(&worker.lock)
     for i in range(worker.n_cells):
-        if worker.cells[i].running and rlx_load_ptr(&worker.cells[i].current) == owner:
+        cell = &worker.cells[i]
+        if cell.running == 0:
+            continue
+        if rlx_load_ptr(&cell.current) == owner:
             if found != NULL:
                 found = NULL
+                vague = 0
                 break
-            found = &worker.cells[i]
+            found = cell
+        elif abs(cell.limit) > 1:
+            vague += 1
+    if vague and found != NULL and (owner.open > 1 or abs(found.limit) > 1):
+        found = NULL
     rlx_unlock(&worker.lock)
     return None if found == NULL else (<Node>found.node).routine_id
