@@ -1,5 +1,6 @@
 """Jobs: made by hand and by a runtime, lists of them, and their early end."""
 
+import asyncio
 import copy
 import pickle
 from datetime import datetime
@@ -44,6 +45,38 @@ def test_job_made_by_hand_goes_its_way_by_calls():
 def test_job_made_by_hand_is_waited_for_by_nobody():
     with pytest.raises(RuntimeError, match="belongs to no runtime"):
         JobContext().wait(1.0)
+
+
+def test_job_made_by_hand_is_awaited_once_it_ended():
+    async def outcome(job):
+        return await job
+
+    with pytest.raises(RuntimeError, match="'mine' belongs to no runtime"):
+        asyncio.run(outcome(JobContext("mine")))
+    job = JobContext()
+    job.set_result(7)
+    job.complete()
+    assert asyncio.run(outcome(job)) == 7
+
+
+def test_end_of_a_job_made_by_hand_may_be_set_as_its_status():
+    job = JobContext()
+    told = []
+    job.add_done_callback(told.append)
+    job.status = "completed"
+    job.add_done_callback(told.append)  # it has ended: at once
+    assert told == [job, job]
+    assert job.completed_at is not None
+    job.status = "failed"
+    assert job.status == "completed"
+
+
+@pytest.mark.parametrize("job_id", ["", 7, b"id"])
+def test_id_of_a_job_is_a_text(job_id):
+    with pytest.raises(
+        TypeError, match=f"job_id must be a non-empty str, not {job_id!r}"
+    ):
+        JobContext(job_id)
 
 
 def test_fields_of_a_job_may_be_set():

@@ -162,6 +162,9 @@ cdef class Detached:
     def is_inline(self):
         return True
 
+    def is_inside(self):
+        return False
+
 
 cdef Detached STAND_IN = Detached()
 
