@@ -91,6 +91,27 @@ def test_routines_that_block_run_side_by_side_after_a_time_of_rest(
     assert {str(job.status) for job in jobs} == {"completed"}
 
 
+def test_work_finds_threads_after_those_that_rested_have_ended(
+    threaded, stage, make_flow, finish
+):
+    """They end one by one, the one that began to rest first in front."""
+    together = threading.Barrier(2)
+    flow = make_flow(
+        {
+            name: stage(lambda emit, item: together.wait(WAIT))
+            for name in ("left", "right")
+        }
+    )
+    runtime = threaded(thread_pool_size=2)
+    runtime.exec(flow)
+    for _ in range(2):
+        jobs = [runtime.post(flow, name, "input", 1) for name in ("left", "right")]
+        finish(runtime)
+        assert {str(job.status) for job in jobs} == {"completed"}
+        while runtime.core.debug()["pumps"]:
+            threading.Event().wait(0.01)
+
+
 def test_timer_that_becomes_the_first_is_kept_after_a_time_of_rest(threaded, solo):
     """Who watches the clock had gone to sleep without one, and is woken."""
     ran = threading.Event()

@@ -104,6 +104,30 @@ def test_exception_whose_text_raises_fails_its_job(runtime, solo):
     assert outcomes(runtime, solo(logic), 1, 2) == [("failed", "Unspeakable")] * 2
 
 
+class Nameless(type):
+    def __getattribute__(cls, name):
+        if name == "__qualname__":
+            raise KeyError("not even its name")
+        return super().__getattribute__(name)
+
+
+def test_exception_that_can_not_be_printed_fails_its_job_without_a_traceback(
+    runtime, solo
+):
+    class Unprintable(Exception, metaclass=Nameless):
+        pass
+
+    def logic(slot_data, policy_message, worker_state):
+        raise Unprintable("why")
+
+    flow = solo(logic)
+    runtime.exec(flow)
+    job = runtime.post(flow.flow_id, "work", "input", 1)[1]
+    assert job.wait(WAIT)
+    assert (job.status, job.error) == ("failed", "Unprintable: why")
+    assert job.error.traceback == ""
+
+
 def test_generator_stage_is_closed_when_its_job_was_cancelled(threaded, make_flow):
     closed, begun = threading.Event(), threading.Event()
     goes_on = threading.Event()
@@ -227,6 +251,42 @@ def test_generator_that_fails_as_it_is_closed_harms_nothing(runtime, make_flow):
 
     flow = make_flow({"work": FunctionRoutine(numbers)})
     assert outcomes(runtime, flow, 1, 2) == [("failed", "KeyError")] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of address space")
+def test_work_waits_for_a_thread_that_can_not_be_started_yet():
+    """It is logged once, and the threads are as many as before when it is over."""
+    out = run_script("""
+        import resource
+
+        said = []
+        handler = logging.Handler()
+        handler.emit = lambda entry: said.append(entry.getMessage())
+        logging.getLogger("routilux").addHandler(handler)
+        runtime = started(record)
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        threading.stack_size(512 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (used + (128 << 20), limits[1]))
+        jobs = [post(runtime, n) for n in range(3)]
+        print(jobs[0].wait(0.3), said)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+        threading.stack_size(0)
+        print([job.wait(10) for job in jobs], ran, len(said))
+        least = 0
+        end = time.monotonic() + 10
+        while runtime.core.debug()["pumps"] and time.monotonic() < end:
+            least = min(least, runtime.core.debug()["pumps"])
+            time.sleep(0.01)
+        print(runtime.core.debug()["pumps"], least)
+        runtime.shutdown()
+    """)
+    assert out.splitlines() == [
+        "False ['routilux: no pump could be started']",
+        "[True, True, True] [[0], [1], [2]] 1",
+        "0 0",
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

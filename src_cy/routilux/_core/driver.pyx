@@ -19,17 +19,13 @@ from routilux._core.platform cimport (
     PyThread_free_lock,
     PyThread_release_lock,
     rlx_fence,
-    rlx_load,
-    rlx_load_ptr,
-    rlx_lock,
     rlx_monotonic_ns,
-    rlx_store,
-    rlx_unlock,
     waiter_leave,
     waiter_nap,
     waiter_pick,
     wake_chain,
 )
+from routilux._core.platform cimport rlx_load, rlx_load_ptr, rlx_lock, rlx_store, rlx_unlock
 from routilux._core.mutant cimport mutant
 from routilux._core.breadth cimport weigh
 from routilux._core.engine cimport pump_t
@@ -44,6 +40,7 @@ cdef int64_t LONGEST_US = 8000       # while everything moves
 cdef int64_t PROBE = -2              # doze: look whether logic gives back the GIL
 cdef int64_t OFFER = -3              # doze: posts sleep though there are places
 cdef int ROOMY_LOOKS = 6             # so often in a row, 24 to 48 ms
+cdef int64_t TRY_AGAIN_NS = 200000000    # after no pump could be started
 cdef int64_t LONG_NS = 100000         # an activation that makes up for another thread
 
 
@@ -84,20 +81,18 @@ cdef class ThreadDriver(Driver):
 
     cdef int start_pump(self) except -1:
         cdef int64_t stuck = rlx_load(&self.engine.n_stuck)
+        cdef PumpTask task = PumpTask(self.engine)
         stuck += stuck and rlx_load(&self.engine.n_pumps)
-        if stuck > (self.engine.pool_size if self.engine.linger_us else 0):
-            self.spare(self.pump)       # no thread of the pool may be left for it
-        else:
-            self.submit(self.pump)
-        return 0
-
-    def pump(self):
-        """Serve as a pump until there is nothing to do: the task of a pool thread."""
         try:
-            pump_task(self.engine)
+            if stuck > (self.engine.pool_size if self.engine.linger_us else 0):
+                self.spare(task.run)        # no thread of the pool may be left for it
+            else:
+                self.submit(task.run)
         except BaseException:
-            logger.exception("routilux: a pump ended by an error of the runtime")
-            raise
+            # A pool that got no thread keeps the task, and runs it when it has one.
+            if task.take() is not None:
+                raise
+        return 0
 
     cdef int nudge(self) except -1:
         # Ringing twice is fine where the bell is a semaphore; elsewhere the flag under
@@ -167,13 +162,15 @@ cdef class ThreadDriver(Driver):
             if not watching:
                 self.stall.idled = True
                 us = self.stall.patience_ns // 1000 or -1
+                if rlx_load(&self.engine.pumpless) and rlx_load(&self.engine.runq_len) > 0:
+                    us = LONGEST_US     # to try again
             if due >= 0 and (us < 0 or (due - now + 999) // 1000 < us):
                 us = (due - now + 999) // 1000
             if PyThread_acquire_lock_timed(self.bell, us, 0) == 1:
                 rlx_store(&self.engine.keeper_rung, 0)
-            elif not watching and rlx_load(&self.engine.n_pumps) <= rlx_load(
-                &self.engine.n_parked
-            ):
+            elif not watching and us != LONGEST_US and rlx_load(
+                &self.engine.n_pumps
+            ) <= rlx_load(&self.engine.n_parked):
                 continue            # nothing happened; due timers are seen above
             if not watching:
                 rlx_store(&self.engine.keeper_asleep, 0)
@@ -256,13 +253,38 @@ cdef class ThreadDriver(Driver):
         cdef Engine engine = self.engine
         cdef int64_t awake = rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked)
         engine.offer_room()
-        if rlx_load(&engine.runq_len) > 0 and not mutant(38):
+        if rlx_load(&engine.runq_len) > 0 and not mutant(38) and (
+            rlx_monotonic_ns() - rlx_load(&engine.pumpless) > TRY_AGAIN_NS
+        ):
             engine.add_pumps(awake if awake > 1 else 1)
         if waited_ns > 0:
             if 0 < awake < engine.pool_size:
                 self.stall.look_for_starved(engine, waited_ns)
             self.stall.look(engine)
         return 0
+
+
+@cython.final
+cdef class PumpTask:
+    # The task of a thread: a pump, unless whoever asked for it has given it up.
+    cdef Engine engine
+
+    def __cinit__(self, Engine engine):
+        self.engine = engine
+
+    cdef Engine take(self):
+        with cython.critical_section(self):
+            engine, self.engine = self.engine, None
+        return engine
+
+    def run(self):
+        engine = self.take()
+        try:
+            if engine is not None:
+                pump_task(engine)
+        except BaseException:
+            logger.exception("routilux: a pump ended by an error of the runtime")
+            raise
 
 
 @cython.final

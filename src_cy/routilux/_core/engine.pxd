@@ -47,7 +47,7 @@ cdef class Engine:
     cdef Driver driver               # set once, before the first worker
     cdef readonly int pool_size      # pumps at most; set once
     cdef Recorder recorder           # None: nothing was ever monitored or traced
-    cdef int64_t phase               # EnginePhase; also read without lock
+    cdef int64_t phase, pumpless     # EnginePhase; when no pump could be started, or 0
     cdef int64_t linger_us           # how long an idle pump stays; set once
     cdef PyObject* runq_head         # workers that may have ready work; owned
     cdef PyObject* runq_tail

@@ -17,8 +17,8 @@ from routilux._core.platform cimport PyThread_acquire_lock_timed, PyThread_alloc
 from routilux._core.platform cimport PyThread_free_lock, PyThread_get_thread_ident
 from routilux._core.platform cimport PyThread_release_lock, bell_wait, rlx_add
 from routilux._core.platform cimport rlx_fence, rlx_incref, rlx_load, rlx_load_ptr
-from routilux._core.platform cimport rlx_lock, rlx_store, rlx_unlock, rlx_xdecref
-from routilux._core.platform cimport waiter_sleep, wake_chain
+from routilux._core.platform cimport rlx_lock, rlx_monotonic_ns, rlx_store
+from routilux._core.platform cimport rlx_unlock, rlx_xdecref, waiter_sleep, wake_chain
 from routilux._core.mutant cimport mutant
 from routilux._core.job cimport owner_t
 from routilux._core.count cimport sweep
@@ -174,13 +174,17 @@ cdef class Engine:
         # n_pumps was counted up by the caller.
         try:
             self.driver.start_pump()
+            rlx_store(&self.pumpless, 0)
         except BaseException:
             rlx_lock(&self.lock)
             rlx_add(&self.n_pumps, -1)
-            closed = self.phase == ENGINE_CLOSED
+            closed, first = self.phase == ENGINE_CLOSED, self.pumpless == 0
+            rlx_store(&self.pumpless, rlx_monotonic_ns())
             rlx_unlock(&self.lock)
-            if not closed:      # else nothing is left to run, and the pool is gone
+            # Once closed, nothing is left to run, and the pool is gone.
+            if first and not closed:
                 log_safely(logger.exception, ("routilux: no pump could be started",))
+            if not closed and (first or rlx_load(&self.keeper_asleep)):
                 self.driver.nudge()     # the keeper will try again
         return 0
 
