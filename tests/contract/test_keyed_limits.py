@@ -285,17 +285,21 @@ def test_shutdown_that_cancels_drops_what_waits_for_its_key(
     assert [n for n in calls if n >= 0] == [0]
 
 
+@pytest.mark.parametrize("n", [2, 4])
 def test_shutdown_gives_up_what_async_logic_can_never_take(
-    runtime, make_routine, record, make_flow
+    runtime, make_routine, record, make_flow, n
 ):
-    """Its target is a join that stays full; slot and routine are named."""
+    """Its target is a join that stays full; slot, routine and reason are named.
+
+    Two at a time leave the keys of the rest unasked, four have them wait in lanes.
+    """
     join = Routine()
     join.add_slot("a", max_queue_length=1)
     join.add_slot("b")
     join.set_activation_policy(all_slots_ready_policy())
     join.set_logic(record)
     source = make_routine(events=["output"])
-    source.set_concurrency(2, key="key")
+    source.set_concurrency(n, key="key")
 
     async def forward(slot_data, policy_message, worker_state):
         source.emit("output")
@@ -307,4 +311,8 @@ def test_shutdown_gives_up_what_async_logic_can_never_take(
     assert runtime.wait_until_all_jobs_finished(SHORT) is False
     runtime.shutdown(timeout=WAIT)
     assert {job.status for job in jobs} == {"cancelled"}
-    assert all("slot" in str(job.error) for job in jobs)
+    for job in jobs[:2]:
+        assert "slot 'a' of routine 'join' (all_slots_ready waits" in job.error
+    held = "slot 'input' of routine 'work' (its async logic waits for room in a full"
+    for job in jobs[2:]:
+        assert held in job.error

@@ -153,6 +153,7 @@ cdef tuple parked_in(WorkerCore worker):
     cdef PyObject** owners
     cdef PyObject* few[64]
     cdef dict found = {}
+    cdef bint held
     for i in range(worker.n_slots):
         slot = &worker.slots[i]
         n = slot.parked + slot.laned
@@ -162,9 +163,10 @@ cdef tuple parked_in(WorkerCore worker):
             n = min(n, 64)
         rlx_lock(&worker.lock)
         n = list_parked(slot, owners, n)
+        held = (<cell_t*>slot.cell).held
         rlx_unlock(&worker.lock)
         for k in range(n):
-            note_parked(found, owners[k], slot)
+            note_parked(found, owners[k], slot, held)
             rlx_xdecref(owners[k])
         if owners != few:
             free(owners)
@@ -194,12 +196,13 @@ cdef Py_ssize_t list_parked(slot_t* slot, PyObject** owners, Py_ssize_t most) no
     return n
 
 
-cdef int note_parked(dict found, PyObject* obj, slot_t* slot) except -1:
+cdef int note_parked(dict found, PyObject* obj, slot_t* slot, bint held) except -1:
     cdef Node node = <Node>(<cell_t*>slot.cell).node
     cdef owner_t* owner = &(<JobContext>obj).own
     if type(<object>obj) is JobGroup:
         owner = &(<JobGroup>obj).own
-    text = f"{node.labels[slot.index]} ({node.why()})"
+    why = "its async logic waits for room in a full slot" if held else node.why()
+    text = f"{node.labels[slot.index]} ({why})"
     for job in jobs_of(owner):
         if not (<JobContext>job).own.dead:
             found.setdefault(job, text)
