@@ -28,6 +28,6 @@ cdef class Policy:
 
 # Whether the compiled policy fires now; custom and callable ones answer "maybe".
 cdef bint policy_fires(
-    policy_t* policy, slot_t* slots, int n_slots, Py_ssize_t total, int64_t now
+    policy_t* policy, slot_t* slots, int n_slots, int64_t now
 ) noexcept nogil
 cdef int policy_template(object policy, policy_t* out) except -1

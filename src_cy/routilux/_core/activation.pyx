@@ -44,11 +44,10 @@ cdef dict DESCRIPTIONS = {
 
 
 cdef bint policy_fires(
-    policy_t* policy, slot_t* slots, int n_slots, Py_ssize_t total, int64_t now
+    policy_t* policy, slot_t* slots, int n_slots, int64_t now
 ) noexcept nogil:
+    # Whether a compiled policy does; there is at least one item.
     cdef int i
-    if total == 0:
-        return False
     if policy.kind == POLICY_IMMEDIATE:
         return True
     if policy.kind == POLICY_ALL_READY:
@@ -61,9 +60,9 @@ cdef bint policy_fires(
             if slots[i].size < policy.batch:
                 return False
         return True
-    if policy.kind == POLICY_INTERVAL:
-        return policy.last_ns == 0 or now - policy.last_ns >= policy.wait_ns or mutant(11)
-    return policy.kind != POLICY_NONE
+    return policy.kind == POLICY_INTERVAL and (
+        policy.last_ns == 0 or now - policy.last_ns >= policy.wait_ns or mutant(11)
+    )
 
 
 cdef int policy_template(object policy, policy_t* out) except -1:

@@ -266,7 +266,7 @@ cdef class Audit:
             if kind >= POLICY_CUSTOM
             else (cell.flush and kind == POLICY_BATCH)
             or policy_fires(
-                &cell.policy, cell.slots, cell.n_slots, cell.total, worker.clock.now()
+                &cell.policy, cell.slots, cell.n_slots, worker.clock.now()
             )
         )
         if cell.timed and kind == POLICY_INTERVAL:

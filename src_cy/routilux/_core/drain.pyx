@@ -63,7 +63,6 @@ cdef void recheck(
             &cell.policy,
             cell.slots,
             cell.n_slots,
-            cell.total,
             worker.clock.now() if kind == POLICY_INTERVAL else 0,
         )
     if fires and (<Node>cell.node).is_async and is_held(worker, cell):
@@ -252,7 +251,7 @@ cdef bint take__compiled(
     cdef int partial = FLUSH_NONE
     if cell.policy.kind == POLICY_INTERVAL:
         now = worker.clock.now()
-    if policy_fires(&cell.policy, cell.slots, cell.n_slots, cell.total, now):
+    if policy_fires(&cell.policy, cell.slots, cell.n_slots, now):
         if cell.policy.kind == POLICY_BATCH:
             n = cell.policy.batch - mutant(10)
         elif cell.policy.kind != POLICY_INTERVAL:
