@@ -143,3 +143,22 @@ def test_polling_for_a_job_lets_the_flow_go_on(simulate, make_routine, make_flow
         if runtime.get_job(job.job_id).status == "completed":
             return
     pytest.fail("it never ended")
+
+
+def test_jobs_of_logic_that_is_given_up_by_the_dozen_end(
+    simulate, make_routine, make_flow
+):
+    """Each one that still sleeps lies below the next one on the only thread."""
+    woken = []
+
+    def oversleep(routine, slot_data):
+        clock.sleep(HOUR)
+        woken.append(routine)
+
+    routine = make_routine(oversleep).set_concurrency(None).set_timeout(1.0)
+    runtime = simulate(2, thread_pool_size=12)
+    runtime.exec(make_flow({"work": routine}))
+    jobs = [runtime.post("flow", "work", "input", n)[1] for n in range(60)]
+    assert runtime.wait_until_all_jobs_finished()
+    assert {job.error.type for job in jobs} == {"ActivationTimeout"}
+    assert len(woken) == 60

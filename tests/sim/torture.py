@@ -38,6 +38,10 @@ class Boom(Exception):
     """What logic raises."""
 
 
+def key_of(item):
+    return item["n"] % 3
+
+
 class Torture:
     """One random run.
 
@@ -54,6 +58,8 @@ class Torture:
         self.consumed = {}  # (worker, routine, slot) -> items that logic got
         self.inside = {}  # (worker, routine) -> activations going on
         self.limits = {}
+        self.keyed = set()  # routines with a key
+        self.keys = set()  # (worker, routine, key) of the activations going on
         self.ended = {}  # job -> how often it was said to have ended
         self.wrong = []
         self.flow = self.draw_flow()
@@ -129,7 +135,10 @@ class Torture:
             }[policy]
         )
         limit = rng.choice((1, 1, 1, 2, None))
-        if limit != 1:
+        if policy == "immediate" and rng.random() < 0.3:
+            routine.set_concurrency(limit, key=key_of)
+            self.keyed.add(name)
+        elif limit != 1:
             routine.set_concurrency(limit)
         self.limits[name] = limit
         if rng.random() < 0.3:
@@ -152,6 +161,11 @@ class Torture:
 
     def count(self, key, n):
         self.consumed[key] = self.consumed.get(key, 0) + n
+
+    def begin_key(self, key):
+        if key in self.keys:
+            self.wrong.append(f"two activations of one key at a time: {key}")
+        self.keys.add(key)
 
     def draw_handler(self):
         rng = self.rng
@@ -315,6 +329,8 @@ class Inside:
             torture.wrong.append(f"{inside} of {self.key} at a time")
         for slot, items in self.slot_data.items():
             for item in items:
+                if self.key[1] in torture.keyed:
+                    torture.begin_key((*self.key, key_of(item)))
                 if item.setdefault("seen", {}).setdefault((*self.key, slot), 0) == 0:
                     key = (*self.key, slot)
                     torture.count(key, 1)
@@ -322,6 +338,9 @@ class Inside:
 
     def __exit__(self, *exc_info):
         self.torture.inside[self.key] -= 1
+        if self.key[1] in self.torture.keyed:
+            (item,) = itertools.chain(*self.slot_data.values())
+            self.torture.keys.remove((*self.key, key_of(item)))
 
 
 if __name__ == "__main__":
