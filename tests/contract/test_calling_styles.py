@@ -364,3 +364,20 @@ def test_slot_data_belongs_to_its_activation(runtime, make_flow, finish):
         runtime.post(flow.flow_id, "work", "a", number)
     finish(runtime)
     assert got == [{"a": [n], "b": []} for n in range(3)]
+
+
+def test_coroutine_that_plain_logic_returns_is_run(runtime, solo, calls, finish):
+    async def note(items):
+        await asyncio.sleep(0)
+        calls.extend(items)
+
+    def logic(slot_data, policy_message, worker_state):
+        items = slot_data["input"]
+        return None if items[0] % 3 else note(items)
+
+    flow = solo(logic)
+    runtime.exec(flow)
+    jobs = [runtime.post(flow.flow_id, "work", "input", n)[1] for n in range(20)]
+    finish(runtime)
+    assert calls == [0, 3, 6, 9, 12, 15, 18]
+    assert {job.status for job in jobs} == {"completed"}

@@ -34,6 +34,44 @@ def test_cancelled_worker_takes_no_posts_and_ends_its_jobs(
         worker.pause()
 
 
+@pytest.mark.parametrize("block", [True, False])
+def test_worker_that_is_cancelled_while_items_are_read_gets_none(
+    make_runtime, solo, record, calls, block
+):
+    runtime = make_runtime()
+    flow = solo(record)
+    worker = runtime.exec(flow, "first")
+
+    def items():
+        yield 1
+        worker.cancel()
+        yield 2
+
+    with pytest.raises(WorkerNotRunningError, match=r"'first'.*was stopped"):
+        runtime.post_many(flow, "work", "input", items(), block=block)
+    assert (runtime.list_jobs(), calls) == ([], [])
+
+
+def test_post_that_waits_for_room_ends_when_its_worker_is_cancelled(
+    threaded, solo, gate, spawn
+):
+    entered = threading.Event()
+    runtime = threaded()
+    flow = solo(lambda *_: (entered.set(), gate.wait(WAIT)), max_queue_length=1)
+    worker = runtime.exec(flow, "first")
+    runtime.post(flow, "work", "input", 1)
+    assert entered.wait(WAIT)
+    runtime.post(flow, "work", "input", 2)
+    waiting = [spawn(runtime.post, flow, "work", "input", n) for n in range(2)]
+    while runtime.metrics().waits_for_room < 2:
+        assert not gate.wait(0.001)
+    worker.cancel()
+    for future in waiting:
+        error = future.exception(WAIT)
+        assert type(error) is WorkerNotRunningError
+        assert "'first'" in str(error)
+
+
 def test_flow_of_a_cancelled_worker_may_change_and_run_again(
     make_runtime, solo, record, make_routine, calls
 ):

@@ -126,6 +126,27 @@ def test_unknown_event_is_a_value_error_that_lists_near_names(emitting, run):
     assert "'output'" in job.error.message
 
 
+@pytest.mark.parametrize("args", [(), ("output", {"n": 1})])
+def test_values_that_are_no_keywords_are_a_type_error(emitting, run, args):
+    flow, got = emitting(lambda emit, item: emit(*args))
+    job = run(flow)
+    assert (job.status, job.error.type, got) == ("failed", "TypeError", [])
+    assert f"{len(args)} positional arguments" in job.error.message
+
+
+@pytest.mark.parametrize("method", ["emit", "emit_many"])
+def test_emit_of_a_routine_of_another_flow_names_the_flow(
+    emitting, run, make_routine, method
+):
+    stranger = make_routine(events=("output",))
+    values = [{"n": 1}]
+    args = ("output",) if method == "emit" else ("output", values)
+    flow, got = emitting(lambda emit, item: getattr(stranger, method)(*args))
+    job = run(flow)
+    assert (job.status, job.error.type, got) == ("failed", "RuntimeError", [])
+    assert f"is not a routine of flow {flow.flow_id!r}" in job.error.message
+
+
 def test_emit_outside_of_an_activation_is_a_runtime_error_that_says_so(
     runtime, emitting
 ):

@@ -132,6 +132,51 @@ def test_an_array_goes_to_typed_and_other_slots(runtime, fan, sink, finish):
     assert worker.get_event_count("source", "output") == 500
 
 
+def test_an_iterator_reaches_typed_slots_of_several_dtypes(runtime, fan, sink, finish):
+    doubles, singles, again = [], [], []
+    flow = fan(
+        lambda emit, emit_many: emit_many("output", (n / 3 for n in range(100))),
+        sink(doubles, dtype="f8"),
+        sink(singles, dtype="f4"),
+        sink(again, dtype="f8"),
+    )
+    job = start(runtime, flow)
+    finish(runtime)
+    expected = np.arange(100) / 3
+    assert job.status == "completed"
+    assert np.array_equal(np.concatenate(doubles), expected)
+    assert np.array_equal(np.concatenate(singles), expected.astype("f4"))
+    assert np.array_equal(np.concatenate(again), expected)
+
+
+@pytest.mark.parametrize("dtype", [None, "f8"])
+def test_an_array_that_is_copied_may_be_changed_afterwards(
+    runtime, fan, sink, finish, dtype
+):
+    got = []
+    data = np.arange(6.0).reshape(3, 2)
+
+    def body(emit, emit_many):
+        emit_many("output", data, copy=True)
+        data[:] = -1
+
+    options = {} if dtype is None else {"dtype": dtype, "shape": 2}
+    start(runtime, fan(body, sink(got, batch_size_policy(3), **options)))
+    finish(runtime)
+    rows = got[0] if dtype else [item["value"] for item in got[0]]
+    assert np.array_equal(rows, np.arange(6.0).reshape(3, 2))
+
+
+def test_copy_of_what_is_no_array_is_refused(runtime, fan, sink, finish):
+    got = []
+    flow = fan(lambda emit, many: many("output", [{"n": 1}], copy=True), sink(got))
+    job = start(runtime, flow)
+    finish(runtime)
+    assert (job.status, job.error.type, got) == ("failed", "TypeError", [])
+    assert "'output'" in job.error.message
+    assert "copy=True is for arrays, not for list" in job.error.message
+
+
 def test_an_array_that_goes_nowhere_is_counted(runtime, make_flow, source, finish):
     flow = make_flow({"source": source(lambda _, many: many("output", np.ones(5000)))})
     worker = runtime.exec(flow)

@@ -168,6 +168,23 @@ def test_inline_wait_finishes_what_another_thread_posted(inline, solo, record, s
     assert job.status == "completed"
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_inline_interrupt_in_logic_reaches_who_waits(inline, solo, calls, error):
+    def logic(slot_data, policy_message, worker_state):
+        calls.append(slot_data["input"][0])
+        if calls == [0]:
+            raise error("stop")
+
+    post = poster(inline, solo(logic))
+    jobs = [post(n) for n in range(3)]
+    with pytest.raises(error, match="stop"):
+        inline.wait_until_all_jobs_finished(WAIT)
+    assert (jobs[0].status, jobs[0].error.type) == ("failed", error.__name__)
+    assert inline.wait_until_all_jobs_finished(WAIT)
+    assert [job.status for job in jobs] == ["failed", "completed", "completed"]
+    assert calls == [0, 1, 2]
+
+
 def test_inline_gives_the_same_answers_as_threads(threaded, inline, stage, make_flow):
     def run(runtime):
         seen = []

@@ -11,6 +11,7 @@ from routilux import (
     SKIP,
     Flow,
     FunctionRoutine,
+    batch_size_policy,
     get_current_job,
     pipeline,
 )
@@ -96,6 +97,20 @@ def test_skip_ends_the_way_of_its_item(run):
     assert {job.status for job in jobs} == {"completed"}
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_skip_that_is_yielded_is_no_item(run, is_async):
+    def odd(x):
+        for n in range(x):
+            yield n if n % 2 else SKIP
+
+    async def odd_later(x):
+        for n in range(x):
+            yield n if n % 2 else SKIP
+
+    job = run(odd_later if is_async else odd, inc)(6)
+    assert job.result(WAIT) == [2, 4, 6]
+
+
 def test_order_of_items_is_kept(run, finish, runtime):
     seen = []
 
@@ -166,6 +181,19 @@ def test_results_are_a_list_where_a_stage_yields(run):
 
 def test_result_is_a_list_though_no_generator_ran(run):
     assert run(lambda x: SKIP, spread)(1).result(WAIT) == []
+
+
+def test_generator_that_gets_a_batch_gives_each_job_all_results(runtime, finish):
+    def totals(items):
+        yield sum(items)
+        yield len(items)
+
+    flow = pipeline(inc, totals, inc)
+    flow.routines["totals"].set_activation_policy(batch_size_policy(3))
+    runtime.exec(flow)
+    jobs = [runtime.post(flow, "inc", "input", n)[1] for n in range(4)]
+    finish(runtime)
+    assert [job.result(WAIT) for job in jobs] == [[7, 4]] * 3 + [[5, 2]]
 
 
 def test_generators_of_generators_keep_the_order(run):

@@ -1,6 +1,7 @@
 """Chapter 5: what a JobContext carries."""
 
 import json
+import pickle
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -206,6 +207,13 @@ def test_error_holds_type_message_traceback_and_routine(done):
 
 def test_error_prints_as_type_and_message(done):
     assert str(done(fail).error) == "LookupError: no such item"
+
+
+def test_error_that_was_pickled_is_the_same_with_all_its_parts(done):
+    error = done(fail).error
+    again = pickle.loads(pickle.dumps(error))
+    assert again == error
+    assert vars(again) == vars(error)
 
 
 # --- to_dict

@@ -260,6 +260,10 @@ def test_ask_again_wants_a_positive_number(seconds):
         ask_again(seconds)
 
 
+def test_ask_again_prints_as_it_is_written():
+    assert repr(ask_again(0.5)) == "ask_again(0.5)"
+
+
 def test_a_poster_at_a_full_slot_has_the_policy_flush(solo, record, calls):
     """A wait elsewhere flushes what blocks the only poster."""
     policy = Patient(3600.0, wait="take", shutdown="take")

@@ -1,5 +1,8 @@
 """Chapter 3: the built-in activation policies."""
 
+import copy
+import pickle
+
 import pytest
 
 from routilux import (
@@ -20,6 +23,10 @@ REASONS = {
     "time_interval_met": lambda: time_interval_policy(0.01),
     "custom_policy_met": lambda: custom_policy(lambda slots, worker_state: True),
 }
+
+
+def unpickled(value):
+    return pickle.loads(pickle.dumps(value))
 
 
 @pytest.fixture
@@ -90,6 +97,56 @@ def test_built_in_policy_that_does_not_fire_answers_false_empty_none(
 
     post_all(solo(record, policy=policy), ("input", "x"))
     assert {repr(answer) for answer in refusals} == {"(False, {}, None)"}
+
+
+def test_time_interval_answers_false_empty_none_within_its_interval(
+    runtime, solo, record, calls
+):
+    answers = []
+    built_in = time_interval_policy(3600)
+
+    def policy(slots, worker_state):
+        answers.append(built_in(slots, worker_state))
+        return answers[-1]
+
+    flow = solo(record, policy=policy)
+    runtime.exec(flow)
+    assert runtime.post(flow.flow_id, "work", "input", 1)[1].wait(WAIT)
+    runtime.post(flow.flow_id, "work", "input", 2)
+    runtime.shutdown()
+    message = {"reason": "time_interval_met", "interval": 3600}
+    assert answers[0] == (True, {"input": [1]}, message)
+    assert set(map(repr, answers[1:])) == {"(False, {}, None)"}
+    assert calls == [({"input": [1]}, message)]
+
+
+def has_two(slots, worker_state):
+    return len(slots["input"]) >= 2
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, unpickled])
+@pytest.mark.parametrize(
+    ("policy", "facts"),
+    [
+        (immediate_policy(), ("immediate", None, None, None)),
+        (all_slots_ready_policy(), ("all_slots_ready", None, None, None)),
+        (batch_size_policy(3), ("batch_size", 3, None, None)),
+        (batch_size_policy(3, 0.5), ("batch_size", 3, 0.5, None)),
+        (time_interval_policy(0.25), ("time_interval", None, None, 0.25)),
+        (custom_policy(has_two), ("custom", None, None, None)),
+    ],
+)
+def test_copy_of_a_built_in_policy_is_like_it(policy, facts, again):
+    other = again(policy)
+    assert (other.kind, other.batch_size, other.max_wait, other.interval) == facts
+
+
+def test_custom_policy_that_was_pickled_asks_the_same_function(
+    solo, record, calls, post_all
+):
+    flow = solo(record, policy=unpickled(custom_policy(has_two)))
+    post_all(flow, ("input", 1), ("input", 2))
+    assert [data for data, _ in calls] == [{"input": [1, 2]}]
 
 
 SAME = {

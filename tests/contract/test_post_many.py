@@ -331,11 +331,12 @@ def test_inside_logic(runtime, make_flow, make_routine, finish, jobs):
     assert sorted(got) == list(range(3000))
 
 
+@pytest.mark.parametrize("block", [True, False])
 @pytest.mark.parametrize("jobs", ["each", "one"])
-def test_overflow_rule_drops_and_counts(runtime, parking, finish, jobs):
+def test_overflow_rule_drops_and_counts(runtime, parking, jobs, block):
     flow = parking(max_queue_length=5, overflow="drop_oldest")
     worker = runtime.exec(flow)
-    made = runtime.post_many(flow.flow_id, "work", "input", range(8), jobs=jobs)
+    made = runtime.post_many(flow, "work", "input", range(8), jobs=jobs, block=block)
     slot = worker.get_slot("work", "input")
     assert slot.peek_all_new() == [3, 4, 5, 6, 7]
     assert slot.get_queue_status()["dropped_count"] == 3

@@ -205,6 +205,25 @@ def test_event_is_handed_to_a_router_of_ones_own():
     assert isinstance(Router(), IEventRouter)
 
 
+def test_router_of_ones_own_gets_the_worker_whose_logic_emits(runtime, chain):
+    handed = []
+
+    class Router:
+        def handle_event_emit(self, event, event_data, worker_state):
+            handed.append((event_data["metadata"]["emitted_from"], worker_state))
+
+    event = Event("output")
+    worker = runtime.exec(chain(lambda routine, item: event.emit(Router(), value=item)))
+    assert runtime.post(worker.flow, "a", "input", 1).job.wait(WAIT)
+    assert handed == [("a", worker)]
+
+
+def test_event_of_no_routine_says_so_when_it_is_emitted():
+    event = Event("output")
+    with pytest.raises(RuntimeError, match="<Event 'output'> belongs to no routine"):
+        event.emit(value=1)
+
+
 def test_runtime_and_executor_have_the_protocols(runtime, chain):
     assert isinstance(runtime, IEventHandler)
     worker = runtime.exec(chain(None))

@@ -8,6 +8,11 @@ from routilux import (
     batch_size_policy,
     immediate_policy,
 )
+from routilux.monitoring.hooks import (
+    NullExecutionHooks,
+    reset_execution_hooks,
+    set_execution_hooks,
+)
 
 WAIT = 20.0
 
@@ -250,6 +255,44 @@ def test_slot_that_drops_keeps_to_its_bound(
     runtime = make_runtime(thread_pool_size=1)
     worker, _ = post_all(runtime, flow, *["bad"] * 20)
     assert dropped(worker, "dead", "input") == 15
+
+
+def test_letter_that_finds_no_room_is_lost_and_the_log_says_so(
+    one_by_one, engine, make_routine, with_letters, caplog
+):
+    reader = make_routine(
+        lambda slot_data, policy_message, worker_state: None,
+        policy=batch_size_policy(2),
+        max_queue_length=2,
+        overflow="error",
+    )
+    flow = with_letters(reader=reader, policy=batch_size_policy(3))
+    _, jobs = post_all(one_by_one(engine), flow, *["bad"] * 3)
+    lost = [entry for entry in caplog.records if "dead letter" in entry.getMessage()]
+    assert [entry.levelname for entry in lost] == ["ERROR"]
+    text = lost[0].getMessage()
+    assert f"of routine 'work' of flow {flow.flow_id!r}, job {jobs[2].job_id}" in text
+    assert "is lost: SlotQueueFullError" in text
+    assert [str(job.error) for job in jobs] == ["ValueError: a bad item"] * 3
+
+
+def test_letter_that_a_hook_refuses_reaches_nobody(
+    runtime, with_letters, letters, request
+):
+    told = []
+
+    class Hooks(NullExecutionHooks):
+        def on_slot_before_enqueue(self, slot, routine_id, job, data, flow_id):
+            told.append((routine_id, job))
+            return routine_id != "dead", "no letters"
+
+    set_execution_hooks(Hooks())
+    request.addfinalizer(reset_execution_hooks)
+    _, [job] = post_all(runtime, with_letters(), "bad")
+    assert (job.status, letters) == ("failed", [])
+    (_, (routine_id, letter)) = told
+    assert (routine_id, letter.status) == ("dead", "cancelled")
+    assert "no letters" in letter.error
 
 
 def test_routine_without_logic_keeps_letters_for_inspection(

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from routilux import DeadlineExceeded, JobFailedError, batch_size_policy
+from routilux import DeadlineExceeded, JobFailedError, Runtime, batch_size_policy
 
 WAIT = 20.0
 SHORT, LONG = 0.05, 0.4
@@ -130,6 +130,71 @@ def test_deadlines_of_ended_jobs_do_not_pile_up(threaded, solo, record, finish):
         finish(runtime)
     runtime.post(flow.flow_id, "work", "input", 1, deadline=3600)
     assert runtime.core.debug()["deadlines"] < 5000
+
+
+def test_live_jobs_keep_their_deadline_when_others_are_swept(
+    threaded, make_routine, make_flow, record
+):
+    """So do the other timers of the runtime."""
+    parked = batch_size_policy(5)
+    flow = make_flow(
+        {
+            "work": make_routine(record),
+            "late": make_routine(record, policy=parked),
+            "timed": make_routine(record, policy=batch_size_policy(5, max_wait=LONG)),
+        }
+    )
+    runtime = threaded(job_history=10)
+    runtime.exec(flow)
+    timed = runtime.post(flow.flow_id, "timed", "input", 1).job
+    ended = threading.Event()  # who waits for the job would have its batch flushed
+    late = runtime.post(flow.flow_id, "late", "input", 1, deadline=LONG).job
+    late.add_done_callback(lambda job: ended.set())
+    for _ in range(6):
+        each = runtime.post_many(flow, "work", "input", range(1000), deadline=3600)
+        assert each[-1].wait(WAIT)
+    assert runtime.core.debug()["deadlines"] < 6000
+    assert ended.wait(WAIT)
+    assert (late.status, late.error.type) == ("failed", "DeadlineExceeded")
+    assert timed.result(WAIT) is None
+
+
+@pytest.fixture
+def short_memory():
+    """Start a simulation that forgets all jobs but the last that ended."""
+    with Runtime(1, engine="sim", seed=1, interleave="waits", job_history=1) as runtime:
+        yield runtime
+
+
+def test_deadline_of_a_job_that_is_forgotten_ends_no_other(
+    short_memory, solo, record, finish
+):
+    runtime = short_memory
+    flow = solo(record, policy=batch_size_policy(2))
+    runtime.exec(flow)
+    first = runtime.post_many(flow, "work", "input", [1, 2], deadline=1)
+    finish(runtime)
+    later = [runtime.post(flow, "work", "input", n).job for n in range(201)]
+    runtime.sleep(2)
+    assert {job.status for job in (*first, *later[:-1])} == {"completed"}
+    assert later[-1].status == "pending"
+
+
+def test_job_is_found_at_its_deadline_among_many(short_memory, solo, record):
+    runtime = short_memory
+    flow = solo(record, policy=lambda slots, worker_state: (False, {}, None))
+    runtime.exec(flow)
+    jobs = []
+    for n in range(1000):  # live jobs whose numbers are far apart
+        job = runtime.post(flow, "work", "input", n, deadline=1 + n % 2).job
+        if n % 100:
+            job.cancel()
+        else:
+            jobs.append(job)
+    runtime.sleep(3)
+    assert {(job.status, job.error.type) for job in jobs} == {
+        ("failed", "DeadlineExceeded")
+    }
 
 
 def test_cancel_all_cancels_what_is_not_finished(threaded, solo, gate, finish, dropped):
