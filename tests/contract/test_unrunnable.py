@@ -68,6 +68,21 @@ def test_its_slots_keep_what_arrives_for_inspection(runtime, flow, finish):
     assert slot.get_unconsumed_count() == 5
 
 
+@pytest.mark.parametrize("dtype", [None, "f8"])
+def test_its_slots_can_be_emptied(runtime, mute, make_flow, finish, dtype):
+    options = {} if dtype is None else {"dtype": dtype}
+    worker = runtime.exec(make_flow({"mute_one": mute(**options)}))
+    slot = worker.get_slot("mute_one", "input")
+    for items in ([1, 2, 3], [4, 5]):
+        for number in items:
+            runtime.post(worker.flow, "mute_one", "input", number)
+        assert slot.consume_one_new() == items[0]
+        assert list(slot.consume_all_new()) == items[1:]
+        assert len(slot) == 0
+    finish(runtime)
+    assert slot.get_queue_status()["dropped_count"] == 0
+
+
 def test_oldest_item_falls_out_at_max_queue_length(runtime, mute, make_flow, finish):
     flow = make_flow({"mute_one": mute(max_queue_length=3)})
     worker = runtime.exec(flow)

@@ -104,28 +104,41 @@ def test_exception_whose_text_raises_fails_its_job(runtime, solo):
     assert outcomes(runtime, solo(logic), 1, 2) == [("failed", "Unspeakable")] * 2
 
 
-class Nameless(type):
-    def __getattribute__(cls, name):
-        if name == "__qualname__":
-            raise KeyError("not even its name")
-        return super().__getattribute__(name)
+def nameless(attribute):
+    """Make an exception whose class raises when it is asked for its name."""
 
+    class Meta(type):
+        def __getattribute__(cls, name):
+            if name == attribute:
+                raise KeyError(f"no {name}")
+            return super().__getattribute__(name)
 
-def test_exception_that_can_not_be_printed_fails_its_job_without_a_traceback(
-    runtime, solo
-):
-    class Unprintable(Exception, metaclass=Nameless):
+    class Nameless(Exception, metaclass=Meta):
         pass
 
+    return Nameless("why")
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+@pytest.mark.parametrize(
+    ("attribute", "text"),
+    [("__qualname__", "Nameless: why"), ("__name__", "KeyError: 'no __name__'")],
+)
+def test_exception_whose_class_has_no_name_fails_its_job_only(
+    runtime, solo, attribute, text, timeout
+):
     def logic(slot_data, policy_message, worker_state):
-        raise Unprintable("why")
+        if slot_data["input"] == ["bad"]:
+            raise nameless(attribute)
 
     flow = solo(logic)
+    flow.routines["work"].set_timeout(timeout)
+    items = ["good", "bad"] * 3
     runtime.exec(flow)
-    job = runtime.post(flow.flow_id, "work", "input", 1)[1]
-    assert job.wait(WAIT)
-    assert (job.status, job.error) == ("failed", "Unprintable: why")
-    assert job.error.traceback == ""
+    jobs = [runtime.post(flow.flow_id, "work", "input", item)[1] for item in items]
+    assert runtime.wait_until_all_jobs_finished(WAIT)
+    assert [job.error for job in jobs] == [None, text] * 3
+    assert [str(job.status) for job in jobs] == ["completed", "failed"] * 3
 
 
 def test_generator_stage_is_closed_when_its_job_was_cancelled(threaded, make_flow):
