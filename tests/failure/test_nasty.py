@@ -1,6 +1,7 @@
 """What tears other runtimes down: no memory, no stack, forks, late generators."""
 
 import gc
+import logging
 import os
 import subprocess
 import sys
@@ -10,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from routilux import FunctionRoutine, custom_policy, get_current_job
+from routilux import (
+    FunctionRoutine,
+    batch_size_policy,
+    custom_policy,
+    get_current_job,
+)
 from routilux.monitoring.hooks import (
     ExecutionHooksInterface,
     reset_execution_hooks,
@@ -377,21 +383,55 @@ def test_interpreter_exits_while_a_timeout_and_a_deadline_are_pending():
     assert out == "3\n"
 
 
-def test_logging_handler_that_raises_harms_no_timeout(runtime, solo, linger):
-    import logging
+@pytest.fixture
+def broken_log():
+    """Have each line of the log raise in a handler; answer an event for a word."""
+    logger, word = logging.getLogger("routilux"), ["?"]
+    told = threading.Event()
 
     class Broken(logging.Handler):
         def emit(self, line):
+            if word[0] in line.getMessage():
+                told.set()
             raise SystemExit("from a handler")
 
+    def listen(text):
+        word[0] = text
+        return told
+
+    handler = Broken()
+    logger.addHandler(handler)
+    yield listen
+    logger.removeHandler(handler)
+
+
+def test_logging_handler_that_raises_harms_no_timeout(
+    runtime, solo, linger, broken_log
+):
     def logic(slot_data, policy_message, worker_state):
         linger(0.2)
 
-    handler = Broken()
-    logging.getLogger("routilux").addHandler(handler)
-    try:
-        flow = solo(logic)
-        flow.routines["work"].set_timeout(0.02)
-        assert outcomes(runtime, flow, 1, 2) == [("failed", "ActivationTimeout")] * 2
-    finally:
-        logging.getLogger("routilux").removeHandler(handler)
+    flow = solo(logic)
+    flow.routines["work"].set_timeout(0.02)
+    assert outcomes(runtime, flow, 1, 2) == [("failed", "ActivationTimeout")] * 2
+
+
+def test_logging_handler_that_raises_stops_no_timer(
+    threaded, make_routine, make_flow, broken_log
+):
+    """Who warns of a routine that blocks is who watches the clock."""
+    warned, ran = broken_log("set_concurrency"), threading.Event()
+    flow = make_flow(
+        {
+            "work": make_routine(lambda *_: warned.wait(0.1)),
+            "late": make_routine(
+                lambda *_: ran.set(), policy=batch_size_policy(5, max_wait=0.01)
+            ),
+        }
+    )
+    runtime = threaded(stall_warning=None)
+    runtime.exec(flow)
+    runtime.post_many(flow, "work", "input", range(120))
+    assert warned.wait(WAIT)
+    runtime.post(flow, "late", "input", 1)
+    assert ran.wait(WAIT)  # nobody waits for jobs, which would flush the batch

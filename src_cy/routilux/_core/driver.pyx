@@ -28,6 +28,7 @@ from routilux._core.platform cimport (
 from routilux._core.platform cimport rlx_load, rlx_load_ptr, rlx_lock, rlx_store, rlx_unlock
 from routilux._core.mutant cimport mutant
 from routilux._core.breadth cimport weigh
+from routilux._core.hooks cimport log_safely
 from routilux._core.engine cimport pump_t
 from routilux._core.worker cimport WorkerCore
 from routilux._core.frame cimport set_context, set_loop_engine
@@ -132,7 +133,7 @@ cdef class ThreadDriver(Driver):
                 if waited:
                     self.look(waited)
             except BaseException:
-                logger.exception("routilux: the keeper met an error of the runtime")
+                log_safely(logger.exception, ("routilux: the keeper met an error",))
 
     def stop(self):
         """Tell the keeper to end."""
@@ -283,7 +284,7 @@ cdef class PumpTask:
             if engine is not None:
                 pump_task(engine)
         except BaseException:
-            logger.exception("routilux: a pump ended by an error of the runtime")
+            log_safely(logger.exception, ("routilux: a pump ended by an error",))
             raise
 
 

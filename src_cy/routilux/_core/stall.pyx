@@ -78,12 +78,16 @@ cdef class Stall:
             rlx_unlock(&worker.lock)
             if starved == NULL:
                 continue
-            logger.warning(
-                "routine %r blocks, one item after the other, while %d of %d threads"
-                " idle: set_concurrency(n) lets its activations overlap",
-                (<Node>starved.node).routine_id,
-                engine.pool_size - (rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked)),
-                engine.pool_size,
+            awake = rlx_load(&engine.n_pumps) - rlx_load(&engine.n_parked)
+            log_safely(
+                logger.warning,
+                (
+                    "routine %r blocks, one item after the other, while %d of %d threads"
+                    " idle: set_concurrency(n) lets its activations overlap",
+                    (<Node>starved.node).routine_id,
+                    engine.pool_size - awake,
+                    engine.pool_size,
+                ),
             )
         return 0
 
