@@ -157,6 +157,7 @@ def test_retry_that_is_due_meanwhile_runs_after_the_pause(
     def logic(slot_data, policy_message, worker_state):
         attempts.append(time.monotonic())
         if len(attempts) == 1:
+            worker_state.pause(wait=False)
             raise OSError("once")
 
     routine = make_routine(logic)

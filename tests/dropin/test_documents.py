@@ -38,7 +38,7 @@ def own_policy(slots, worker_state):
     return True, {name: slot.consume_all_new() for name, slot in slots.items()}, None
 
 
-class Doubler(Routine):
+class Twice(Routine):
     """Has all that a document can hold."""
 
     def __init__(self):
@@ -81,7 +81,7 @@ def again(value):
 @pytest.fixture
 def flow():
     made = Flow("doubles", execution_timeout=12)
-    first = Doubler()
+    first = Twice()
     first.set_config(path=pathlib.Path("a") / "b", sizes=(1, 2))
     first.factor = 5
     first.add_serializable_fields(["factor"])
@@ -103,7 +103,7 @@ def test_flow_comes_back_whole_and_runs(runtime, flow):
     assert (back.flow_id, back.execution_timeout) == ("doubles", 12)
     assert back.error_handler.strategy == "skip"
     first = back.routines["first"]
-    assert type(first) is Doubler
+    assert type(first) is Twice
     assert type(back.routines["last"]) is Nested
     assert first.factor == 5
     assert first.get_all_config() == {"path": pathlib.Path("a/b"), "sizes": (1, 2)}
@@ -154,9 +154,9 @@ def test_document_has_the_published_keys(flow):
     ids=lambda policy: policy._policy_type,
 )
 def test_policies_come_back_with_their_numbers(policy):
-    routine = Doubler()
+    routine = Twice()
     routine.set_activation_policy(policy)
-    back = Doubler.deserialize(again(routine.serialize()))
+    back = Twice.deserialize(again(routine.serialize()))
     assert back._activation_policy._policy_type == policy._policy_type
     assert back._activation_policy._policy_config == policy._policy_config
 
@@ -170,9 +170,9 @@ def test_logic_and_policy_come_back_by_their_names():
     back = Routine.deserialize(again(routine.serialize()))
     assert (back._logic, back._activation_policy) == (plain_logic, own_policy)
     assert (list(back.slots), list(back.events)) == (["input"], ["output"])
-    bound = Doubler()
+    bound = Twice()
     bound.set_logic(bound.logic)
-    assert Doubler.deserialize(again(bound.serialize()))._logic.__self__ is not bound
+    assert Twice.deserialize(again(bound.serialize()))._logic.__self__ is not bound
 
 
 def test_what_has_no_name_is_an_error():
@@ -227,7 +227,7 @@ def test_pipeline_of_functions_comes_back(runtime):
 
 
 def test_value_that_can_not_be_written_is_named():
-    routine = Doubler()
+    routine = Twice()
     routine.set_config(deep={"lock": [1, object()]})
     with pytest.raises(
         SerializationError, match=r"\['deep'\]\['lock'\]\[1\] is .*object"
@@ -285,12 +285,12 @@ def test_document_without_version_is_read_with_a_warning(flow):
 def test_class_is_found_by_its_name_alone(flow):
     document = again(flow.serialize())
     del document["routines"]["first"]["class"], document["routines"]["last"]["class"]
-    assert type(Flow.deserialize(document).routines["first"]) is Doubler
-    document["routines"]["first"]["_type"] = "Mine"
+    assert type(Flow.deserialize(document).routines["first"]) is Twice
+    document["routines"]["first"]["_type"] = "Nowhere"
     with pytest.raises(SerializationError, match="no such class is imported"):
         Flow.deserialize(document)
-    back = Flow.deserialize(document, registry={"Mine": Doubler})
-    assert type(back.routines["first"]) is Doubler
+    back = Flow.deserialize(document, registry={"Nowhere": Twice})
+    assert type(back.routines["first"]) is Twice
 
 
 def test_unknown_keys_are_refused_if_asked_to(flow):

@@ -112,6 +112,25 @@ CASES = {
             for n in range(7):
                 runtime.post("flow", "a", "input", [n])
     """,
+    "dropped while logic runs": """
+        began, gate = threading.Semaphore(0), threading.Semaphore(0)
+
+        def wait(slot_data, policy_message, worker_state):
+            began.release()
+            gate.acquire()
+
+        patient = Flow("patient")
+        patient.add_routine(stage(wait), "a")
+
+        def case():
+            runtime = Runtime(2)
+            runtime.exec(patient)
+            for n in range(3):
+                runtime.post("patient", "a", "input", [n])
+            began.acquire()
+            del runtime
+            gate.release()
+    """,
     "inline": """
         def case():
             with Runtime(engine="inline") as runtime:

@@ -323,10 +323,11 @@ cdef class Ledger:
         return found
 
     cdef void forget(self):
-        # Drops the history: the runtime is gone and nobody can ask any more.
+        # Drops the history, and what will end: the runtime is gone and nobody can ask.
         cdef PyObject* job
         cdef PyObject* following
         rlx_lock(&self.lock)
+        self.history_limit = 0
         job = self.history_head
         self.history_head = self.history_tail = NULL
         self.history_size = 0
