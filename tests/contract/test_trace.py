@@ -1,15 +1,21 @@
 """`Runtime(trace=...)` and `runtime.trace(...)`: a file for Perfetto, at any moment."""
 
+import asyncio
+import errno
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 
 import pytest
 
-from routilux import batch_size_policy
+from routilux import ErrorHandler, batch_size_policy
 
 
 def lines_of(path):
@@ -202,3 +208,195 @@ def test_a_trace_can_be_read_after_the_process_was_killed(tmp_path):
     text = path.read_text("utf-8").rstrip()
     lines = json.loads(text if text.endswith("]") else text + "]")
     assert sum(x["ph"] == "X" for x in lines) > 1000
+
+
+def count(lines, **wanted):
+    """Count the lines that say all of this."""
+    return sum(all(line.get(k) == v for k, v in wanted.items()) for line in lines)
+
+
+def test_async_logic_is_on_tracks_of_its_own_without_arrows(
+    make_runtime, solo, finish, tmp_path
+):
+    async def logic(slot_data, policy_message, worker_state):
+        await asyncio.sleep(0)
+
+    runtime = make_runtime(trace=tmp_path / "run.json")
+    flow = solo(logic)
+    runtime.exec(flow)
+    for n in range(5):
+        runtime.post(flow, "work", "input", n)
+    finish(runtime)
+    runtime.shutdown()
+    lines = lines_of(tmp_path / "run.json")
+    begins = {x["id"]: x["ts"] for x in lines if x["ph"] == "b"}
+    ends = {x["id"]: x["ts"] for x in lines if x["ph"] == "e"}
+    assert len(begins) == 5 and begins.keys() == ends.keys()
+    assert all(begins[n] <= ends[n] for n in begins)
+    assert {x["name"] for x in lines if x["ph"] in "be"} == {"work"}
+    assert count(lines, ph="X", cat="logic") == count(lines, ph="f") == 0
+
+
+def test_retries_failures_and_drops_are_in_the_trace(
+    make_runtime, make_routine, make_flow, finish, tmp_path
+):
+    left = [2]
+
+    def flaky(slot_data, policy_message, worker_state):
+        if left[0] or slot_data["input"] == ["bad"]:
+            left[0] -= 1
+            raise ConnectionError("not yet")
+
+    retry = ErrorHandler("retry", max_retries=2, retry_delay=0.0)
+    routines = {
+        "flaky": make_routine(flaky).set_error_handler(retry),
+        "small": make_routine(
+            lambda *args: None, max_queue_length=1, overflow="drop_newest"
+        ),
+    }
+    flow = make_flow(routines)
+    runtime = make_runtime(trace=tmp_path / "run.json")
+    worker = runtime.exec(flow)
+    worker.pause()
+    for routine_id, item in (
+        ("flaky", 1),
+        ("flaky", "bad"),
+        ("small", 1),
+        ("small", 2),
+    ):
+        runtime.post(flow, routine_id, "input", item)
+    worker.resume()
+    finish(runtime)
+    runtime.shutdown()
+    lines = lines_of(tmp_path / "run.json")
+    assert count(lines, ph="X", cat="retry", name="flaky") == 4
+    assert count(lines, ph="i", name="failed") == 1
+    assert count(lines, ph="i", name="small.input") == 1
+    ends = [count(lines, name=f"job {end}") for end in ("completed", "failed")]
+    assert (ends, count(lines, name="job cancelled")) == ([2, 1], 1)
+
+
+def test_waits_for_room_are_in_the_trace(
+    make_runtime, stage, make_flow, finish, tmp_path
+):
+    def burst(emit, item):
+        for n in range(5):
+            emit("output", n=n)
+
+    sink = stage(lambda emit, item: None, max_queue_length=1)
+    flow = make_flow(
+        {"source": stage(burst), "sink": sink}, ("source", "output", "sink", "input")
+    )
+    runtime = make_runtime(trace=tmp_path / "run.json", thread_pool_size=1)
+    runtime.exec(flow)
+    runtime.post(flow, "source", "input", None)
+    finish(runtime)
+    (outer,) = [
+        e
+        for e in runtime.recent()
+        if (e.kind, e.routine_id) == ("activation", "source")
+    ]
+    runtime.shutdown()
+    lines = lines_of(tmp_path / "run.json")
+    waits = [x for x in lines if x["ph"] == "X" and x["cat"] == "wait for room"]
+    assert waits and {x["name"] for x in waits} == {"sink.input"}
+    assert sum(x["dur"] for x in waits) <= outer.duration * 1e6 + 1
+    assert count(lines, ph="X", cat="logic", name="sink") == 5
+
+
+def test_emits_are_told_of_while_a_trace_is_written(
+    make_runtime, two, finish, tmp_path
+):
+    runtime = make_runtime()
+    runtime.exec(two)
+    with runtime.trace(tmp_path / "run.json"):
+        job = runtime.post("two", "first", "input", {"n": 1}).job
+        finish(runtime)
+    (emit,) = [e for e in runtime.recent() if e.kind == "emit"]
+    assert (emit.routine_id, emit.slot, emit.detail) == ("first", "input", "to second")
+    assert emit.job_id == job.job_id
+
+
+def test_a_trace_that_ends_inside_of_logic_leaves_it_and_the_meters_alone(
+    threaded, solo, gate, finish, tmp_path
+):
+    begun = threading.Event()
+
+    def logic(slot_data, policy_message, worker_state):
+        begun.set()
+        assert gate.wait(20)
+
+    flow = solo(logic)
+    runtime = threaded()
+    runtime.exec(flow)
+    with runtime.trace(tmp_path / "run.json"):
+        job = runtime.post(flow, "work", "input", 1).job
+        assert begun.wait(20)
+    gate.set()
+    finish(runtime)
+    assert job.status == "completed"
+    row = runtime.metrics().routine("work")
+    assert (row.activations, row.logic.count) == (0, 0)
+    with runtime.trace(tmp_path / "again.json"):
+        runtime.post(flow, "work", "input", 2)
+        finish(runtime)
+    assert count(lines_of(tmp_path / "again.json"), ph="X", cat="logic") == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full")
+def test_a_full_disk_is_logged_and_the_run_goes_on(make_runtime, two, finish, caplog):
+    runtime = make_runtime(trace="/dev/full")
+    runtime.exec(two)
+    jobs = [runtime.post("two", "first", "input", {"n": n}).job for n in range(1, 6)]
+    finish(runtime)
+    runtime.shutdown()
+    assert {job.status for job in jobs} == {"completed"}
+    (text,) = [entry.getMessage() for entry in caplog.records]
+    assert text.startswith("the trace '/dev/full' could not be written: ")
+    assert os.strerror(errno.ENOSPC) in text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with names")
+def test_what_the_disk_is_too_slow_for_is_left_out_and_counted(
+    threaded, solo, finish, warned, tmp_path
+):
+    """A pipe that nobody reads stands for the disk; the ring has a million places."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    flow = solo(lambda *args: None, max_queue_length=1, overflow="drop_oldest")
+    runtime = threaded()
+    worker = runtime.exec(flow)
+    worker.pause()
+    trace = runtime.trace(path)
+    items = itertools.repeat(None, 1 << 19)  # each is a post, and drops another one
+    runtime.post_many(flow, "work", "input", items, jobs="one")
+    times = [0.0, 0.0]
+    while min(times[-2:]) < 0.2:  # until a post has to wait for each of its records
+        began = time.monotonic()
+        runtime.post(flow, "work", "input", None)
+        times.append(time.monotonic() - began)
+    content, goes_on = bytearray(), threading.Event()
+
+    def read():
+        while part := os.read(reader, 65536):
+            content.extend(part)
+            if len(content) > 1 << 20:
+                goes_on.set()
+
+    os.set_blocking(reader, True)
+    disk = threading.Thread(target=read)
+    disk.start()
+    assert goes_on.wait(20)  # there is room again
+    worker.resume()
+    finish(runtime)
+    last = runtime.post(flow, "work", "input", None).job
+    finish(runtime)
+    trace.end()
+    disk.join(20)
+    os.close(reader)
+    ends = re.findall(rb'"job completed".*"(job_\w+)"', content)
+    assert last.job_id.encode() in ends  # what comes after a gap is there
+    (text,) = warned("the trace", "misses", "the disk was too slow")
+    missed = int(re.search(r"misses (\d+) records", text)[1])
+    assert 4 <= missed <= sum(t for t in times if t >= 0.1) / 0.1

@@ -44,7 +44,6 @@ ctypedef struct ring_t:
     uint64_t next            # number of the newest record
     uint64_t limit           # the last that may be written without a look at `taken`
     uint64_t taken           # the last that a trace is done with; atomic
-    uint64_t lost            # records that waited too long for a place
     uint64_t mask            # records that it holds, less 1; set once
     record_t* records        # set once
 

@@ -33,7 +33,7 @@ cdef class Tracer:
     cdef char[4096] page             # that page
     cdef size_t used                 # and how much of it events fill
     cdef uint64_t read               # number of the last record that was taken
-    cdef readonly uint64_t lost
+    cdef readonly uint64_t lost      # records that waited too long for a place
     cdef uint64_t written
     cdef char* text                  # what is not in the file yet
     cdef Py_ssize_t size
@@ -54,6 +54,7 @@ cdef class Tracer:
     cdef int learn(self) except -1
     cdef int tell_threads(self) except -1
     cdef bint drain(self) noexcept nogil
+    cdef bint is_behind(self) noexcept nogil
     cdef bint flush(self) noexcept nogil
     cdef void put(self, size_t n) noexcept nogil
     cdef void format(self, record_t* record) noexcept nogil

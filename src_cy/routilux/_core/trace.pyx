@@ -140,7 +140,6 @@ cdef class Tracer:
             raise RuntimeError("the runtime is being traced already")
         self.ring = recorder.big
         self.read = rlx_see(&self.ring.next)
-        self.ring.lost = 0
         rlx_publish(&self.ring.taken, self.read)
         self.was_on = recorder.active
         recorder.active = True
@@ -170,7 +169,7 @@ cdef class Tracer:
 
     def run(self):
         """Write until `stop` was called; for a thread of its own."""
-        cdef bint more = True
+        cdef bint over, more = True
         cdef int64_t until
         while more:
             until = rlx_monotonic_ns() + 100000000
@@ -180,19 +179,19 @@ cdef class Tracer:
                     self.flush()
                     if more or rlx_monotonic_ns() > until:
                         break
-                    if rlx_load(&self.stopping):
+                    if rlx_load(&self.stopping) and not self.is_behind():
                         break
                     PyThread_acquire_lock_timed(self.bell, NAP_US, 0)
             if more:
                 self.learn()
             else:
-                more = not rlx_load(&self.stopping) and not self.core.is_closed
+                over = rlx_load(&self.stopping) or self.core.is_closed
+                more = not over or self.is_behind()
             self.tell_threads()
-        with nogil:
-            self.drain()
-        self.tell_threads()
-        self.lost += self.ring.lost
         self.flush()
+
+    cdef bint is_behind(self) noexcept nogil:
+        return self.read < rlx_see(&self.ring.next)
 
     def close(self):
         """Close the file, after `run` has returned.
@@ -280,7 +279,8 @@ cdef class Tracer:
         return <int>self.n_threads
 
     cdef bint drain(self) noexcept nogil:
-        # True: a worker that has no names yet stands in front.
+        # True: a worker that has no names yet stands in front. Numbers for which there
+        # was no place in time are never written: they count as lost here, and only here.
         cdef record_t record
         cdef uint64_t newest = rlx_see(&self.ring.next)
         while self.read < newest:
