@@ -13,7 +13,6 @@ from routilux._core.status cimport (
     JOB_FAILED,
     JOB_RUNNING,
     OWNER_JOB,
-    POLICY_NONE,
 )
 from routilux._core.platform cimport (
     rlx_add,
@@ -206,8 +205,6 @@ cdef void purge_slot(WorkerCore worker, slot_t* slot, effects_t* fx) noexcept no
     fx.n_dropped += gone
     if worker.slot_waiters.head != NULL:
         wake_slot(worker, slot, fx)
-    if cell.policy.kind == POLICY_NONE:
-        return
     if cell.total == 0:
         cell.flush = 0
 

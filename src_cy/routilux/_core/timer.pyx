@@ -15,7 +15,6 @@ from routilux._core.platform cimport (
     rlx_monotonic_ns,
     rlx_store,
     rlx_unlock,
-    rlx_xdecref,
 )
 
 
@@ -42,11 +41,7 @@ cdef class Clock:
         self.next_ns = -1
 
     def __dealloc__(self):
-        cdef Py_ssize_t i
-        for i in range(self.size):
-            rlx_xdecref(self.heap[i].activation)
-            rlx_xdecref(self.heap[i].worker)
-        free(self.heap)
+        free(self.heap)         # a timer in it would keep its worker, and that this clock
 
     cdef int64_t now(self) noexcept nogil:
         return self.virtual_ns if self.is_virtual else rlx_monotonic_ns()
