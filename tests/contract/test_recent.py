@@ -5,7 +5,12 @@ import threading
 
 import pytest
 
-from routilux import ErrorHandler, ErrorStrategy
+from routilux import (
+    ErrorHandler,
+    ErrorStrategy,
+    batch_size_policy,
+    time_interval_policy,
+)
 
 
 @pytest.fixture
@@ -187,3 +192,71 @@ def test_time_in_a_slot_is_from_arrival_to_logic(make_runtime, solo, finish, now
     wait = runtime.metrics().routine("work").slots["input"].wait
     assert wait.count == 1
     assert 0.0199 <= wait.sum <= now(runtime) - begin + 0.001
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dtype": "i8"},
+        {"dtype": "i8", "timestamps": True},
+        {"dtype": "i8", "policy": batch_size_policy(3)},
+        {"timestamps": True},
+        {"policy": time_interval_policy(0.001)},
+        {"policy": batch_size_policy(3, max_wait=60.0)},
+    ],
+    ids=["typed", "typed, with times", "typed batch", "times", "interval", "batch"],
+)
+def test_time_in_a_slot_is_measured_whatever_the_kind_of_routine(
+    make_runtime, solo, finish, now, options
+):
+    runtime = make_runtime(enable_monitoring=True)
+    flow = solo(lambda *args: None, **options)
+    worker = runtime.exec(flow)
+    worker.pause()
+    begin = now(runtime)
+    for n in range(3):
+        runtime.post(flow, "work", "input", n)
+    runtime.sleep(0.02)
+    worker.resume()
+    finish(runtime)
+    row = runtime.metrics().routine("work")
+    wait = row.slots["input"].wait
+    assert row.items_in == 3
+    assert 1 <= wait.count <= 3
+    longest = now(runtime) - begin + 0.001
+    assert 0.0199 * wait.count <= wait.sum <= longest * wait.count
+
+
+def test_items_that_a_policy_takes_itself_are_counted(make_runtime, solo, finish):
+    def both(slots, worker_state):
+        if not all(len(slot) for slot in slots.values()):
+            return False, {}, None
+        return True, {name: slot.take(1) for name, slot in slots.items()}, None
+
+    flow = solo(lambda *args: None, policy=both, slots=("left", "right"))
+    runtime = make_runtime(enable_monitoring=True)
+    runtime.exec(flow)
+    for n in range(6):
+        runtime.post(flow, "work", ("left", "right")[n % 2], n)
+    finish(runtime)
+    row = runtime.metrics().routine("work")
+    assert (row.activations, row.items_in) == (3, 6)
+
+
+def test_of_very_many_workers_the_oldest_lose_their_names_only(
+    make_runtime, two, finish
+):
+    runtime = make_runtime(enable_monitoring=True)
+    workers = [runtime.exec(two, worker_id=f"w{n}") for n in range(1100)]
+    for worker in (workers[0], workers[-1]):
+        runtime.post("two", "first", "input", {"n": 1}, worker_id=worker.worker_id)
+    finish(runtime)
+    found = {(e.worker_id, e.routine_id) for e in runtime.recent()}
+    assert found == {
+        (None, None),
+        ("w1099", None),
+        ("w1099", "first"),
+        ("w1099", "second"),
+    }
+    counts = runtime.metrics().jobs
+    assert (counts["completed"], counts["failed"]) == (2, 0)
