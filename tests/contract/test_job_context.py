@@ -239,3 +239,29 @@ def test_to_dict_of_a_pending_job_has_no_times_to_tell(runtime, solo, record):
     told = poster(runtime, flow)(slot="left").to_dict()
     assert told["status"] == "pending"
     assert (told["started_at"], told["completed_at"]) == (None, None)
+
+
+def test_job_can_not_be_made_a_second_time(done):
+    job = done()
+    with pytest.raises(TypeError, match="is made already"):
+        job.__init__("other")
+    assert job.status == "completed"
+
+
+def test_trace_log_can_be_replaced_by_a_list(done):
+    job = done(lambda job: job.trace("work", "before"))
+    assert [entry["action"] for entry in job.trace_log] == ["before"]
+    job.trace_log = []
+    job.trace("work", "after")
+    assert [entry["action"] for entry in job.trace_log] == ["after"]
+    with pytest.raises(TypeError):
+        job.trace_log = None
+
+
+def test_post_that_joins_a_job_adds_to_its_metadata(runtime, solo, record):
+    flow = solo(record, policy=all_slots_ready_policy(), slots=("input", "other"))
+    post = poster(runtime, flow)
+    job = post(job_id="mine", metadata={"a": 1, "b": 2})
+    assert post(slot="other", job_id="mine", metadata={"b": 3}) is job
+    assert job.metadata == {"a": 1, "b": 3}
+    assert job.wait(WAIT)

@@ -1,10 +1,12 @@
 """Chapter 5: routine state in WorkerState belongs to the user alone."""
 
+import copy
+import pickle
 import threading
 
 import pytest
 
-from routilux import ErrorHandler, WorkerStatus, get_current_worker_state
+from routilux import ErrorHandler, WorkerState, WorkerStatus, get_current_worker_state
 
 WAIT = 20.0
 
@@ -240,3 +242,53 @@ def test_record_execution_writes_the_history(worker):
     (entry,) = worker.execution_history
     assert (entry.routine_id, entry.event_name) == ("work", "noted")
     assert entry.data == {"n": 1}
+
+
+# --- job_id, and a worker that was made by hand
+
+
+def test_job_id_is_of_the_last_post_of_its_thread_however_many_others_post(
+    threaded, solo, record
+):
+    flow = solo(record)
+    runtime = threaded()
+    worker = runtime.exec(flow)
+    seen = []
+
+    def post():
+        job = runtime.post(flow.flow_id, "work", "input", None).job
+        seen.append(worker.job_id == job.job_id)
+
+    for _ in range(200):
+        mine = runtime.post(flow.flow_id, "work", "input", None).job
+        for _ in range(3):  # threads that were never seen before
+            thread = threading.Thread(target=post)
+            thread.start()
+            thread.join(WAIT)
+        assert worker.job_id == mine.job_id
+    assert seen == [True] * 600
+
+
+@pytest.mark.parametrize("answer", [None, 3, [("n", 1)]], ids=repr)
+def test_update_with_a_function_that_answers_no_dict_changes_nothing(worker, answer):
+    worker.update_routine_state("work", {"n": 1})
+    with pytest.raises(TypeError, match="'work' must be a dict, not"):
+        worker.update_routine_state_with("work", lambda state: answer)
+    assert worker.get_routine_state("work") == {"n": 1}
+
+
+def test_worker_that_never_ran_has_a_clock_and_states_but_no_queues():
+    worker = WorkerState("flow", "by hand")
+    before = worker.monotonic()
+    assert before <= worker.monotonic()
+    worker.update_routine_state("work", {"n": 1})
+    assert worker.routine_states == {"work": {"n": 1}}
+    for look in (worker.get_slot, worker.get_event_count):
+        with pytest.raises(RuntimeError, match=r"started by Runtime\.exec"):
+            look("work", "input")
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_worker_can_not_be_copied(worker, copied):
+    with pytest.raises(TypeError, match="can't be pickled or copied"):
+        copied(worker)
