@@ -328,3 +328,30 @@ def test_job_id_is_free_again_once_the_history_forgot_it(make_runtime, solo, rec
     second = post(job_id="name")
     assert second.wait(WAIT)
     assert second is not first
+
+
+@pytest.mark.parametrize("tail", ["", "zz", "-1", "f" * 40, "1_", " 1", "000002"])
+def test_id_that_no_job_has_is_unknown(runtime, solo, record, tail):
+    """All of them begin like the ids of this runtime."""
+    flow = solo(record)
+    runtime.exec(flow)
+    job = runtime.post(flow.flow_id, "work", "input", None).job
+    prefix = job.job_id.rpartition("_")[0]
+    assert runtime.get_job(f"{prefix}_{tail}") is None
+    assert runtime.get_job(job.job_id) is job
+
+
+def test_job_that_lives_long_is_found_however_many_end_meanwhile(
+    make_runtime, solo, record
+):
+    runtime = make_runtime(job_history=5)
+    flow = solo(record, policy=all_slots_ready_policy(), slots=("input", "other"))
+    runtime.exec(flow)
+    other = solo(record)
+    runtime.exec(other)
+    oldest = runtime.post(flow.flow_id, "work", "input", None).job
+    for _ in range(300):
+        last = runtime.post(other.flow_id, "work", "input", None).job
+        assert last.wait(WAIT)
+        assert runtime.get_job(oldest.job_id) is oldest
+    assert runtime.get_job(last.job_id) is last

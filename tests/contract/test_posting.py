@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from routilux import RoutiluxError, WorkerNotRunningError
+from routilux import RoutiluxError, Runtime, WorkerNotRunningError
 
 WAIT = 20.0
 
@@ -295,3 +295,22 @@ def test_wrong_type_of_an_argument_is_a_type_error(runtime, flow, wrong):
     with pytest.raises(TypeError, match=next(iter(wrong))):
         runtime.post(**{**good, **wrong})
     assert runtime.list_jobs() == []
+
+
+def test_post_without_data_is_a_type_error(runtime, solo, record, calls, finish):
+    flow = solo(record)
+    runtime.exec(flow)
+    with pytest.raises(TypeError, match="needs data; give None to post None"):
+        runtime.post(flow.flow_id, "work", "input")
+    runtime.post(flow.flow_id, "work", "input", None)
+    finish(runtime)
+    assert [data["input"] for data, _ in calls] == [[None]]
+
+
+def test_subclass_that_forgot_its_init_is_named():
+    class Mine(Runtime):
+        def __init__(self):
+            """Do nothing."""
+
+    with pytest.raises(RuntimeError, match=r"Mine\.__init__\(\) was not called"):
+        Mine().post("flow", "work", "input", None)

@@ -274,3 +274,13 @@ def test_jobs_posted_during_a_wait_are_waited_for(blocked, solo, spawn, gate, re
     gate.set()
     assert waiter.result(WAIT) is True
     assert all(job.wait(WAIT) for job in jobs)
+
+
+def test_timeout_that_is_no_number_is_refused(runtime, solo, record):
+    flow = solo(record, policy=all_slots_ready_policy(), slots=("input", "other"))
+    runtime.exec(flow)
+    job = runtime.post(flow.flow_id, "work", "input", None).job
+    for wait in (job.wait, runtime.wait_until_all_jobs_finished):
+        with pytest.raises(ValueError, match="must be a number of seconds, not nan"):
+            wait(float("nan"))
+    assert job.status == "pending"

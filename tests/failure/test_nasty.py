@@ -13,6 +13,7 @@ import pytest
 
 from routilux import (
     FunctionRoutine,
+    Runtime,
     batch_size_policy,
     custom_policy,
     get_current_job,
@@ -435,3 +436,68 @@ def test_logging_handler_that_raises_stops_no_timer(
     assert warned.wait(WAIT)
     runtime.post(flow, "late", "input", 1)
     assert ran.wait(WAIT)  # nobody waits for jobs, which would flush the batch
+
+
+def test_interrupt_reaches_who_waits_where_that_thread_does_the_work(
+    solo, record, runtimes
+):
+    def interrupt(slot_data, policy_message, worker_state):
+        raise KeyboardInterrupt
+
+    runtimes.append(runtime := Runtime(engine="inline"))
+    flow = solo(interrupt)
+    runtime.exec(flow)
+    job = runtime.post(flow, "work", "input", 1).job
+    with pytest.raises(KeyboardInterrupt):
+        runtime.wait_until_all_jobs_finished(WAIT)
+    assert (job.status, job.error.type) == ("failed", "KeyboardInterrupt")
+    assert outcomes(runtime, solo(record), 1) == [("completed", None)]
+
+
+def test_interrupt_in_logic_that_an_emit_runs_reaches_who_waits(
+    stage, make_flow, runtimes
+):
+    def burst(emit, item):
+        for n in range(3):
+            emit("output", n=n)
+
+    def interrupt(emit, item):
+        raise KeyboardInterrupt
+
+    runtimes.append(runtime := Runtime(engine="inline"))
+    flow = make_flow(
+        {"source": stage(burst), "sink": stage(interrupt, max_queue_length=1)},
+        ("source", "output", "sink", "input"),
+    )
+    runtime.exec(flow)
+    job = runtime.post(flow, "source", "input", 1).job
+    with pytest.raises(KeyboardInterrupt):
+        runtime.wait_until_all_jobs_finished(WAIT)
+    assert runtime.wait_until_all_jobs_finished(WAIT)
+    assert (job.status, job.error.type) == ("failed", "KeyboardInterrupt")
+
+
+def test_log_that_raises_does_not_keep_a_job_from_ending(runtime, solo, record):
+    class Broken(logging.Handler):
+        def emit(self, record):
+            raise SystemExit("the log is broken")
+
+    told = []
+
+    def fail(job):
+        told.append(job.status)
+        raise LookupError
+
+    flow = solo(record)
+    runtime.exec(flow)
+    handler = Broken()
+    logging.getLogger("routilux").addHandler(handler)
+    try:
+        job = runtime.post(flow, "work", "input", 1).job
+        job.add_done_callback(fail)
+        job.add_done_callback(fail)
+        assert runtime.wait_until_all_jobs_finished(WAIT)
+        job.add_done_callback(fail)
+    finally:
+        logging.getLogger("routilux").removeHandler(handler)
+    assert told == ["completed"] * 3

@@ -117,7 +117,7 @@ cdef class WorkerCore:
                     self.posters[self.poster] = self.posted_id()
                     if len(self.posters) > MAX_POSTERS:
                         del self.posters[next(iter(self.posters))]
-                self.posters.pop(me, None)      # it is the youngest when it is noted again
+                self.posters.pop(me, None)      # the next note of it is the youngest
                 self.poster = me
             self.poster_seq = seq
             self.last_job_id = named
