@@ -318,3 +318,29 @@ def test_a_hook_sees_the_id_that_a_job_keeps(runtime, solo, finish):
     assert len(set(hooks.seen)) == 5
     assert [job.job_id for job in jobs] == hooks.seen
     assert [runtime.get_job(job_id) for job_id in hooks.seen] == jobs
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["emit", "emit_many"])
+def test_item_that_waits_for_room_is_asked_about_once(
+    runtime, hooks, stage, make_flow, make_routine, calls, finish, many
+):
+    source = make_routine(events=["output"])
+
+    def logic(slot_data, policy_message, worker_state):
+        if many:
+            source.emit_many("output", [{"n": n} for n in range(9)])
+        else:
+            for n in range(9):
+                source.emit("output", n=n)
+
+    sink = stage(lambda emit, item: calls.append(item["n"]), max_queue_length=1)
+    flow = make_flow(
+        {"work": source.set_logic(logic), "sink": sink},
+        ("work", "output", "sink", "input"),
+    )
+    poster(runtime, flow)()
+    finish(runtime)
+    asked = [
+        data["n"] for _, _, name, _, data, _ in hooks.of("enqueue") if name == "sink"
+    ]
+    assert asked == calls == list(range(9))

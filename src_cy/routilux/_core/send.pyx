@@ -59,7 +59,7 @@ cdef int send(
     cdef Py_ssize_t i = 0, n = 1
     cdef int result = PUT_OK
     cdef int64_t began
-    cdef bint over = on_loop, waited = False
+    cdef bint over = on_loop, waited = False, asked = False
     if cargo is not None:
         n = cargo.n
     elif type(item) is Block:
@@ -74,9 +74,12 @@ cdef int send(
         slot = e.targets[i]
         if cargo is not None:
             thing = cargo.thing(i)
-        if rlx_load(&HOOKED) and not is_let_in(worker, slot, <object>thing, owner):
+        if rlx_load(&HOOKED) and not asked and not is_let_in(
+            worker, slot, <object>thing, owner
+        ):
             i += cargo is None or not cargo.step(i)
             continue
+        asked = True            # once, however often it waits
         # An activation that goes on holds its job open. Another thread, or a context
         # that was kept, may come after its end, also while it waited for room. What
         # is emitted for a dead job is dropped, then as before.
@@ -92,6 +95,7 @@ cdef int send(
         )
         if result == PUT_OK or result == PUT_DROPPED:
             over = on_loop
+            asked = False
             i += cargo is None or not cargo.step(i)
             continue
         rlx_unlock(&worker.lock)
@@ -146,12 +150,9 @@ cdef bint emit__hooked(
 
 
 cdef bint is_let_in(WorkerCore worker, slot_t* slot, object item, owner_t* owner) except -1:
-    # The hook is user code: the lock is given back around it. Of a block that a part is
-    # in already the rest is.
+    # The hook is user code: the lock is given back around it.
     cdef Node node = <Node>(<cell_t*>slot.cell).node
     cdef bint answer = True
-    if type(item) is Block and (<Block>item).done:
-        return True
     rlx_unlock(&worker.lock)
     try:
         answer = ask_hook(
