@@ -4,7 +4,13 @@ import time
 
 import pytest
 
-from routilux import ErrorHandler, ErrorStrategy, JobStatus, all_slots_ready_policy
+from routilux import (
+    ErrorHandler,
+    ErrorStrategy,
+    JobStatus,
+    all_slots_ready_policy,
+    clock,
+)
 
 N = 40
 
@@ -158,3 +164,19 @@ def test_picture_prints_as_tables(done):
     text = str(done(enable_monitoring=True))
     assert f"{N - 1} completed, 1 failed" in text
     assert "first.input" in text
+
+
+def test_metrics_count_an_activation_that_took_too_long(
+    make_runtime, solo, finish, now
+):
+    flow = solo(lambda *args: clock.sleep(0.4))
+    flow.routines["work"].set_timeout(0.05)
+    runtime = make_runtime(enable_monitoring=True)
+    runtime.exec(flow)
+    begin = now(runtime)
+    job = runtime.post(flow, "work", "input", 1).job
+    finish(runtime)
+    row = runtime.metrics().routine("work")
+    assert job.status == "failed"
+    assert (row.activations, row.failures, row.logic.count) == (1, 1, 1)
+    assert 0.0499 <= row.logic.sum <= now(runtime) - begin + 0.001

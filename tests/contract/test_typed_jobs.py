@@ -264,3 +264,23 @@ def test_a_block_that_no_policy_takes_ends_cancelled_with_its_slot_named(
     runtime.shutdown(timeout=WAIT)
     assert [str(job.status) for job in jobs] == ["cancelled", "cancelled"]
     assert all("slot 'input' of routine 'work'" in str(job.error) for job in jobs)
+
+
+def test_records_may_come_in_rows(runtime, make_routine, make_flow, sink, finish):
+    got = []
+    record = np.dtype([("id", "i4"), ("at", "f8")])
+    flow = make_flow({"sink": sink(got, dtype=record, shape=(2,))})
+    runtime.exec(flow)
+    rows = [[(1, 0.5), (2, 1.5)], [(3, 2.5), (4, 3.5)]]
+    runtime.post_many(flow.flow_id, "sink", "input", rows, jobs="one")
+    runtime.post(flow.flow_id, "sink", "input", [np.array(r, record) for r in rows[0]])
+    finish(runtime)
+    items = np.concatenate(got)
+    assert (items.dtype, items.shape) == (record, (3, 2))
+    assert items["id"].tolist() == [[1, 2], [3, 4], [1, 2]]
+    assert items["at"].tolist() == [[0.5, 1.5], [2.5, 3.5], [0.5, 1.5]]
+    with pytest.raises((TypeError, ValueError), match="of rows of different shapes"):
+        runtime.post_many(flow.flow_id, "sink", "input", [rows[0], rows[0][:1]])
+    with pytest.raises((TypeError, ValueError), match="slot 'input' of routine 'sink'"):
+        runtime.post(flow.flow_id, "sink", "input", [(1, "x"), (2, 0.5)])
+    assert len(np.concatenate(got)) == 3

@@ -347,3 +347,49 @@ def test_slot_of_the_dead_letters_counts_as_connected(with_letters):
     flow = with_letters()
     assert not [text for text in flow.validate() if "'dead'" in text]
     assert immediate_policy()  # what the reader has: nothing else is left to warn of
+
+
+def test_batch_of_a_typed_slot_makes_a_letter_of_each_array(
+    runtime, make_routine, make_flow, read_letters, letters
+):
+    """A batch may end inside of an array; the letters are what each job had of it."""
+
+    def logic(slot_data, policy_message, worker_state):
+        raise ValueError("no")
+
+    work = make_routine(logic, dtype="i8", policy=batch_size_policy(5))
+    flow = make_flow({"work": work, "dead": read_letters(letters)})
+    flow.set_dead_letter("dead")
+    runtime.exec(flow)
+    jobs = [
+        runtime.post_many(flow.flow_id, "work", "input", items, jobs="one")
+        for items in ([1, 2, 3], [4, 5, 6, 7])
+    ]
+    assert runtime.wait_until_all_jobs_finished(WAIT)
+    assert [(x["item"].tolist(), x["job_id"]) for x in letters] == [
+        ([1, 2, 3], jobs[0].job_id),
+        ([4, 5], jobs[1].job_id),
+    ]
+
+
+def test_letter_that_its_slot_refuses_is_counted_and_logged(
+    runtime, make_routine, with_letters, caplog
+):
+    """The reader waits for its other slot: two letters stay and the third is lost."""
+    reader = make_routine(
+        lambda *args: None,
+        policy=all_slots_ready_policy(),
+        slots=("input", "other"),
+        max_queue_length=2,
+        overflow="error",
+    )
+    flow = with_letters(reader=reader, policy=batch_size_policy(3))
+    worker = runtime.exec(flow)
+    jobs = [runtime.post(flow, "work", "input", x).job for x in ("a", "b", "bad")]
+    assert all(job.wait(WAIT) for job in jobs)
+    while not caplog.text.count("is lost"):
+        assert not runtime.wait_until_all_jobs_finished(0.001)
+    kept = worker.get_slot("dead", "input").peek_all_new()
+    assert [letter["item"] for letter in kept] == ["a", "b"]
+    assert f"a dead letter of routine 'work' of flow {flow.flow_id!r}" in caplog.text
+    assert f"job {jobs[2].job_id}, is lost: SlotQueueFullError" in caplog.text

@@ -356,3 +356,43 @@ def test_many_timeouts_at_once_lose_no_job(threaded, solo, finish):
     counts = runtime.core.counts()
     assert counts["jobs_completed"] + counts["jobs_failed"] == 300
     assert counts["jobs_failed"] >= 60
+
+
+def test_plain_logic_whose_coroutine_comes_too_late_never_begins_it(
+    runtime, solo, finish, linger, calls
+):
+    async def later():
+        calls.append("began")
+
+    def logic(slot_data, policy_message, worker_state):
+        linger(LONG)
+        return later()
+
+    [late] = post_all(runtime, limited(solo(logic)), 1)
+    finish(runtime)
+    runtime.shutdown()
+    assert (late.error.type, calls) == ("ActivationTimeout", [])
+
+
+def test_retries_of_a_job_that_a_timeout_failed_are_not_waited_for(
+    runtime, make_routine, make_flow, finish, linger
+):
+    failed = threading.Event()
+
+    def flaky(slot_data, policy_message, worker_state):
+        failed.set()
+        raise OSError("not yet")
+
+    def logic(slot_data, policy_message, worker_state):
+        linger(LONG)
+
+    retry = ErrorHandler("retry", max_retries=1, retry_delay=3600.0)
+    flaky = make_routine(flaky).set_error_handler(retry)
+    flow = limited(make_flow({"work": make_routine(logic), "flaky": flaky}))
+    runtime.exec(flow)
+    job = runtime.post(flow.flow_id, "flaky", "input", 1).job
+    while not failed.is_set():
+        assert job.wait(0.001) is False
+    runtime.post(flow.flow_id, "work", "input", 2, job_id=job.job_id)
+    finish(runtime)
+    assert (job.status, job.error.type) == ("failed", "ActivationTimeout")

@@ -1,4 +1,4 @@
-"""`HeldItem.drop` takes an item out wherever it lies, and leaves the others as they are."""
+"""`HeldItem.drop` takes an item out wherever it lies; the others stay as they are."""
 
 import threading
 from typing import Any
