@@ -206,3 +206,29 @@ def test_an_event_routed_by_hand_reaches_a_typed_slot(runtime, line, finish):
     runtime.handle_event_emit(event, {"data": {"number": 5}}, worker)
     finish(runtime)
     assert worker.get_routine_state("keep") == {"got": [5]}
+
+
+class Whole(Flaky):
+    """The same with batches of six, which one block fills."""
+
+    def __init__(self):
+        super().__init__(batch_size_policy(6))
+
+
+def test_a_whole_block_whose_retry_waits_is_written_too(tmp_path):
+    flow = Flow("typed_whole")
+    flow.add_routine(Whole(), "flaky")
+    runtime = Runtime(engine="inline")
+    worker = runtime.exec(flow)
+    rows = np.zeros(8, ROW)
+    rows["id"] = np.arange(8)
+    job = runtime.post_many("typed_whole", "flaky", "input", rows, jobs="one")
+    assert not runtime.wait_until_all_jobs_finished(timeout=0.02)
+    assert worker.pause(timeout=WAIT)
+    worker.update_routine_state("flaky", {"fine": True})
+    other, again = move(runtime, worker, tmp_path / "flaky.json")
+    with other:
+        back = other.get_job(job.job_id)
+        assert other.wait_until_all_jobs_finished(timeout=WAIT)
+        assert str(back.status) == "completed"
+    assert again.get_routine_state("flaky")["got"] == list(range(8))

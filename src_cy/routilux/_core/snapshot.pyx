@@ -71,11 +71,12 @@ def capture(WorkerCore worker):
     cdef copy_t copy
     cdef bint whole = False, still = True
     cdef int tries = 0
+    cdef Py_ssize_t more = 4096         # for retries, which hold what is not queued
     while not whole and still and tries < TRIES:
         tries += 1
         copy.n = 0
         copy.short = False
-        copy.cap = worker.queued + 256 + 4096 * tries
+        copy.cap = worker.queued + more
         copy.kept = <kept_t*>malloc(copy.cap * sizeof(kept_t))
         if copy.kept == NULL:
             raise MemoryError("no memory for a picture of a worker")
@@ -87,6 +88,7 @@ def capture(WorkerCore worker):
             copy_queued(worker, &copy)
             whole = whole and not copy.short
         rlx_unlock(&worker.lock)
+        more *= 1 + copy.short
         found = to_python(&copy)
     if not still:
         raise RuntimeError(f"{worker!r} is not paused, or logic of it runs")
