@@ -13,6 +13,8 @@ from routilux import (
     all_slots_ready_policy,
     batch_size_policy,
     get_current_job,
+    immediate_policy,
+    time_interval_policy,
 )
 
 WAIT = 20.0
@@ -313,3 +315,27 @@ def test_shutdown_that_runs_out_of_time_lets_an_emit_that_sleeps_finish(
     gate.set()
     assert job.wait(WAIT)
     assert (job.status, calls) == ("completed", [-1, 0, 1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [immediate_policy(), batch_size_policy(2), time_interval_policy(0.01)],
+    ids=["immediate", "batch", "interval"],
+)
+def test_shutdown_names_the_slot_of_async_logic_whose_target_stays_full(
+    runtime, make_routine, pair, make_flow, finish, policy
+):
+    async def forward(slot_data, policy_message, worker_state):
+        source.emit("output")
+
+    source = make_routine(forward, policy=policy, events=["output"])
+    flow = make_flow({"work": source, "pair": pair}, ("work", "output", "pair", "a"))
+    runtime.exec(flow)
+    first = runtime.post(flow.flow_id, "pair", "a", 1).job
+    jobs = [runtime.post(flow.flow_id, "work", "input", n).job for n in range(4)]
+    assert runtime.wait_until_all_jobs_finished(SHORT) is False
+    runtime.shutdown(timeout=WAIT)
+    assert {job.status for job in [first, *jobs]} == {"cancelled"}
+    assert "still parked in slot 'a' of routine 'pair'" in str(first.error)
+    for job in jobs:
+        assert "still parked in slot 'input' of routine 'work'" in str(job.error)

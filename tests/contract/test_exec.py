@@ -5,7 +5,14 @@ import threading
 
 import pytest
 
-from routilux import Flow, Routine, WorkerNotRunningError, WorkerState, WorkerStatus
+from routilux import (
+    Flow,
+    Routine,
+    WorkerNotRunningError,
+    WorkerState,
+    WorkerStatus,
+    immediate_policy,
+)
 
 WAIT = 20.0
 
@@ -183,3 +190,33 @@ def test_same_flow_runs_in_two_runtimes(make_runtime, solo, finish, record, call
         runtime.post(flow.flow_id, "work", "input", 1)
         finish(runtime)
     assert len(calls) == 2
+
+
+def test_worker_state_is_started_once_however_many_start_it_at_once(
+    threaded, make_routine, make_flow, solo, record, gate, spawn
+):
+    """The second call comes while the first one looks at its flow."""
+    looked = threading.Event()
+
+    class Slow(Routine):
+        @property
+        def logic(self):
+            looked.set()
+            assert gate.wait(WAIT)
+            return record
+
+    slow = Slow()
+    slow.add_slot("input")
+    slow.set_activation_policy(immediate_policy())
+    runtime, state = threaded(), WorkerState()
+    late, flow = make_flow({"work": slow}), solo(record)
+    refused = spawn(runtime.exec, late, "another id", worker_state=state)
+    assert looked.wait(WAIT)
+    assert runtime.exec(flow, worker_state=state) is state
+    gate.set()
+    with pytest.raises(ValueError, match="was started before"):
+        refused.result(WAIT)
+    assert (state.flow, state.flow_id, state.status) == (flow, flow.flow_id, "running")
+    late.add_routine(make_routine(record), "free to change")
+    job = runtime.post(flow.flow_id, "work", "input", 1).job
+    assert job.wait(WAIT)

@@ -1,5 +1,6 @@
 """The flight recorder: `runtime.recent()` and `job.trace_log`, on every engine."""
 
+import json
 import logging
 import threading
 
@@ -8,6 +9,7 @@ import pytest
 from routilux import (
     ErrorHandler,
     ErrorStrategy,
+    Runtime,
     batch_size_policy,
     time_interval_policy,
 )
@@ -244,13 +246,14 @@ def test_items_that_a_policy_takes_itself_are_counted(make_runtime, solo, finish
 
 
 def test_of_very_many_workers_the_oldest_lose_their_names_only(
-    make_runtime, two, finish
+    make_runtime, two, finish, tmp_path
 ):
     runtime = make_runtime(enable_monitoring=True)
     workers = [runtime.exec(two, worker_id=f"w{n}") for n in range(1100)]
-    for worker in (workers[0], workers[-1]):
-        runtime.post("two", "first", "input", {"n": 1}, worker_id=worker.worker_id)
-    finish(runtime)
+    with runtime.trace(tmp_path / "run.json"):
+        for worker in (workers[0], workers[-1]):
+            runtime.post("two", "first", "input", {"n": 1}, worker_id=worker.worker_id)
+        finish(runtime)
     found = {(e.worker_id, e.routine_id) for e in runtime.recent()}
     assert found == {
         (None, None),
@@ -260,3 +263,47 @@ def test_of_very_many_workers_the_oldest_lose_their_names_only(
     }
     counts = runtime.metrics().jobs
     assert (counts["completed"], counts["failed"]) == (2, 0)
+    lines = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert sum(x["name"] == "job completed" for x in lines) == 2
+    assert [x["name"] for x in lines if x.get("cat") == "logic"] == ["first", "second"]
+
+
+def test_of_many_items_in_batches_some_have_their_time_in_the_slot_measured(
+    make_runtime, stage, make_routine, make_flow, finish
+):
+    """The first 64, then every sixteenth: a clock costs a tenth of a hop."""
+
+    def burst(emit, item):
+        for n in range(224):
+            emit("output", n=n)
+
+    batch = make_routine(lambda *args: None, policy=batch_size_policy(32))
+    flow = make_flow(
+        {"source": stage(burst), "batch": batch}, ("source", "output", "batch", "input")
+    )
+    runtime = make_runtime(enable_monitoring=True)
+    runtime.exec(flow)
+    runtime.post(flow, "source", "input", None)
+    finish(runtime)
+    row = runtime.metrics().routine("batch")
+    assert (row.activations, row.items_in) == (7, 224)
+    assert row.slots["input"].wait.count == 64 + (224 - 64) // 16
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_times_are_never_negative_though_the_wall_clock_is_set_back(
+    runtimes, solo, seed
+):
+    runtimes.append(
+        runtime := Runtime(
+            engine="sim", seed=seed, faults=["clock"], enable_monitoring=True
+        )
+    )
+    flow = solo(lambda *args: None, timestamps=True)
+    runtime.exec(flow)
+    for n in range(100):
+        runtime.post(flow, "work", "input", n)
+        assert runtime.metrics().routine("work").slots["input"].wait.sum >= 0
+    assert runtime.wait_until_all_jobs_finished()
+    wait = runtime.metrics().routine("work").slots["input"].wait
+    assert wait.count == sum(n for _, n in wait.buckets) == 100

@@ -218,3 +218,9 @@ def test_workers_of_one_flow_do_not_share_queues(runtime, stage):
     runtime.post(flow, "work", "other", 2, worker_id=second.worker_id)
     runtime.shutdown()
     assert got == []
+
+
+def test_slot_prints_its_name_and_how_much_is_queued():
+    slot = Slot("input")
+    slot.enqueue(1)
+    assert repr(slot) == "<Slot 'input': 1 queued>"

@@ -79,7 +79,6 @@ cdef class Control(Pause):
                 f"worker_id {worker_id!r} is taken by a running worker of flow"
                 f" {self.workers[worker_id].flow_id!r}"
             )
-        worker.flow = flow
         lay_out(
             worker,
             self,
@@ -90,6 +89,7 @@ cdef class Control(Pause):
             self.pool_size,
             self.recorder if self.recorder is not None and self.recorder.active else None,
         )
+        worker.flow = flow
         self.workers[worker_id] = worker
         self.newest[plan.flow_id] = worker
         self.epoch += 1
