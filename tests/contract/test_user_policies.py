@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from routilux import breakpoint_policy, custom_policy
+from routilux import breakpoint_policy, custom_policy, get_current_job_id
 
 WAIT = 20.0
 
@@ -316,3 +316,23 @@ def test_policy_may_read_the_queue_view_of_its_worker(solo, record, post_all):
 
     post_all(solo(record, policy=policy), 1)
     assert seen[0] == 1
+
+
+@pytest.mark.parametrize("dtype", [None, "i8"])
+def test_policy_that_consumes_nothing_runs_for_the_job_of_the_oldest_item(
+    solo, post_all, dtype
+):
+    seen = []
+
+    def policy(slots, worker_state):
+        if seen or len(slots["input"]) < 2:
+            return QUIET
+        return True, {"input": slots["input"].peek_all_new()}, None
+
+    def logic(slot_data, policy_message, worker_state):
+        seen.append((list(slot_data["input"]), get_current_job_id()))
+        worker_state.get_slot("work", "input").consume_all_new()
+
+    first, second = post_all(solo(logic, policy=policy, dtype=dtype), 7, 8)
+    assert seen == [([7, 8], first.job_id)]
+    assert (first.status, second.done()) == ("completed", True)
