@@ -47,6 +47,7 @@ try:
     from routilux._core.snapshot import (
         Kept,
         capture,
+        disown,
         is_live,
         members_of,
         put_back,
@@ -95,6 +96,7 @@ __all__ = [
     "clock_in_logic",
     "core_of",
     "custom_policy",
+    "disown",
     "edges",
     "get_current_job",
     "get_current_job_id",

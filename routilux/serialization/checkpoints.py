@@ -17,6 +17,7 @@ from routilux._core import (
     Kept,
     WorkerStatus,
     capture,
+    disown,
     is_live,
     members_of,
     put_back,
@@ -261,6 +262,12 @@ def _item_from(document: dict[str, Any], flow: Flow) -> Kept:
 
 def _check_names(jobs: dict[str, Any], groups: list[Any], kept: list[Kept]) -> None:
     known = set(jobs)
+    ids: set[str] = set()
+    for facts in jobs.values():
+        if facts["job_id"] in ids:
+            text = f"the checkpoint is damaged: two jobs {facts['job_id']!r}"
+            raise SerializationError(text)
+        ids.add(facts["job_id"])
     for number, group in enumerate(groups):
         wrong = [m for m in (*group["members"], group["newest"]) if m not in known]
         if wrong or not group["members"] or group["newest"] not in jobs:
@@ -291,9 +298,14 @@ def _put_back(
     core = runtime.core
     owners: dict[str, Any] = {}
     made: list[JobContext] = []
-    for name, facts in jobs.items():
-        owners[name] = revive_job(core, worker, facts)
-        made.append(owners[name])
+    try:
+        for name, facts in jobs.items():
+            owners[name] = revive_job(core, worker, facts)
+            made.append(owners[name])
+    except BaseException:
+        for job in made:
+            disown(core, job)
+        raise
     for number in range(len(groups)):
         owners[f"group {number}"] = number
     remade = [

@@ -13,6 +13,11 @@ from routilux import (
     WorkerState,
     immediate_policy,
 )
+from routilux.monitoring.hooks import (
+    ExecutionHooksInterface,
+    reset_execution_hooks,
+    set_execution_hooks,
+)
 
 WAIT = 20.0
 
@@ -268,3 +273,48 @@ def test_deferred_event_that_its_slot_refuses_leaves_no_worker(runtime, tmp_path
         with pytest.raises((TypeError, ValueError), match="no number"):
             other.resume(tmp_path / "work.json")
         assert other.list_workers() == []
+
+
+def test_checkpoint_with_two_jobs_of_one_id_is_damaged(runtime, line, tmp_path):
+    worker = runtime.exec(line)
+    worker.pause()
+    path = tmp_path / "work.json"
+    for n in range(2):
+        runtime.post(line, "step", "input", {"n": n}, job_id=f"mine {n}")
+    worker.checkpoint(path)
+    path.write_text(path.read_text().replace('"mine 1"', '"mine 0"', 1))
+    with Runtime(thread_pool_size=1) as other:
+        with pytest.raises(SerializationError, match="damaged: two jobs 'mine 0'"):
+            other.resume(path)
+        assert other.list_workers() == []
+        other.exec(line)
+        assert other.post(line, "step", "input", {"n": 1}, job_id="mine 0").wait(WAIT)
+
+
+def test_ids_of_a_checkpoint_are_free_again_when_one_of_them_is_taken_meanwhile(
+    runtime, line, tmp_path
+):
+    """A hook that is told of the new worker posts a job of that id."""
+    worker = runtime.exec(line)
+    worker.pause()
+    for n in range(3):
+        runtime.post(line, "step", "input", {"n": n}, job_id=f"mine {n}")
+    worker.checkpoint(tmp_path / "work.json")
+
+    class Posts(ExecutionHooksInterface):
+        def on_worker_start(self, flow, worker_state):
+            other.post(another, "step", "input", {"n": 0}, job_id="mine 1")
+
+    another = Flow("another")
+    another.add_routine(Step(), "step")
+    with Runtime(thread_pool_size=1) as other:
+        other.exec(another)
+        set_execution_hooks(Posts())
+        with pytest.raises(ValueError, match="'mine 1' is known to this runtime"):
+            other.resume(tmp_path / "work.json")
+        reset_execution_hooks()
+        assert other.wait_until_all_jobs_finished(WAIT)
+        assert [one.flow_id for one in other.list_workers()] == ["another"]
+        for n in (0, 2):
+            again = other.post(another, "step", "input", {"n": n}, job_id=f"mine {n}")
+            assert again.wait(WAIT)

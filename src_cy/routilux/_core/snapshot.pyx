@@ -292,6 +292,11 @@ def revive_job(Control core, WorkerCore worker, facts):
     return job
 
 
+def disown(Control core, JobContext job):
+    """Give up a job that `revive_job` made, before `put_back`: its id is free again."""
+    core.ledger.named.pop(job._id, None)
+
+
 def put_back(Control core, WorkerCore worker, list jobs, list groups, list kept):
     """Give a paused worker what `capture` found: all of it.
 
@@ -394,4 +399,3 @@ cdef int give_back(Control core, WorkerCore worker, owner_t* owner) except -1:
     rlx_unlock(&worker.lock)
     core.apply(worker, &fx)
     return 0
-
