@@ -180,3 +180,22 @@ def test_metrics_count_an_activation_that_took_too_long(
     assert job.status == "failed"
     assert (row.activations, row.failures, row.logic.count) == (1, 1, 1)
     assert 0.0499 <= row.logic.sum <= now(runtime) - begin + 0.001
+
+
+def test_policy_that_raises_is_one_failure_whosever_the_items_are(
+    make_runtime, solo, finish
+):
+    def policy(slots, worker_state):
+        if len(slots["input"]) < 2:
+            return False, {}, None
+        raise LookupError("no idea")
+
+    runtime = make_runtime(enable_monitoring=True)
+    flow = solo(lambda *args: None, policy=policy)
+    runtime.exec(flow)
+    jobs = [runtime.post(flow, "work", "input", n).job for n in range(2)]
+    finish(runtime)
+    assert [job.error.type for job in jobs] == ["LookupError"] * 2
+    row = runtime.metrics().routine("work")
+    assert (row.failures, row.items_in) == (1, 2)
+    assert sum(e.kind == "failure" for e in runtime.recent()) == 1
