@@ -1,5 +1,6 @@
 """What the model of the contract and the leak checks found, as short as it shows."""
 
+import asyncio
 import gc
 import subprocess
 import sys
@@ -209,3 +210,22 @@ def test_logic_that_posts_to_its_own_full_slot_in_a_shutdown_is_told(runtime):
     ((number, text),) = told
     assert (number, str(job.status)) == (3, "completed")
     assert "'a'" in text
+
+
+def test_coroutine_that_was_given_up_is_cancelled_though_its_job_ends_the_runtime():
+    # The loop was stopped before it was told, and left the task pending.
+    ends = []
+
+    async def logic(slot_data, policy_message, worker_state):
+        try:
+            await asyncio.sleep(10 * WAIT)
+        finally:
+            ends.append("cancelled")
+
+    with Runtime(1) as runtime:
+        post = start(runtime, {"work": routine_of(logic).set_timeout(0.05)})
+        job = post("work", 1)
+        job.add_done_callback(lambda job: runtime.shutdown(wait=False))
+        assert job.wait(WAIT)
+    assert job.error.type == "ActivationTimeout"
+    assert ends == ["cancelled"]

@@ -236,6 +236,10 @@ cdef class Overtime(Quiet):
             watch.letters = None
         if not over:
             self.make_up(frame)
+        # Before its job ends: who waits for that may stop the loop.
+        if watch.activation is not None:
+            self.driver.cancel(watch.activation)
+            watch.activation = None
         rlx_lock(&worker.lock)
         settle(worker, &left, NULL, &fx)
         wake_if_blocked(worker, &fx)
@@ -243,9 +247,6 @@ cdef class Overtime(Quiet):
             fx.runnable = True
         rlx_unlock(&worker.lock)
         self.apply(worker, &fx)
-        if watch.activation is not None:
-            self.driver.cancel(watch.activation)
-            watch.activation = None
         if shared and rlx_load(&worker.timers):
             self.hurry()                # retries of the same job need not wait
         self.offer_room()
