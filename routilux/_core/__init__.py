@@ -17,7 +17,7 @@ try:
     from routilux._core.census import edges, rows, tally
     from routilux._core.control import FORKED, Control
     from routilux._core.detached import stand_in
-    from routilux._core.driver import InlineDriver, ThreadDriver
+    from routilux._core.driver import ThreadDriver
     from routilux._core.event import Event, RoutineCore
     from routilux._core.failure import JobError, set_moments
     from routilux._core.fault import NAMES as FAULTS
@@ -33,6 +33,7 @@ try:
         worker_variable,
     )
     from routilux._core.hooks import set_hooks
+    from routilux._core.inliner import InlineDriver
     from routilux._core.job import JobContext, JobStatus
     from routilux._core.post import set_post_result
     from routilux._core.recall import recall_records

@@ -1,4 +1,4 @@
-"""The drivers: what acts for a core."""
+"""What acts for a core: threads."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias, final
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, final
 from routilux._core.engine import Driver, Engine
 from routilux._core.worker import Activation
 
-_Spawner: TypeAlias = Callable[
+Spawner: TypeAlias = Callable[
     [Coroutine[Any, Any, Any], Activation, Callable[[BaseException | None], None]],
     object,
 ]
@@ -17,7 +17,7 @@ class ThreadDriver(Driver):
         self,
         engine: Engine,
         submit: Callable[[Callable[[], None]], object],
-        spawner: _Spawner,
+        spawner: Spawner,
         canceller: Callable[[Activation], object],
         spare: Callable[[Callable[[], None]], object],
         patience: float,
@@ -34,12 +34,3 @@ class PumpTask:
 class AsyncEnd:
     def __init__(self, activation: Activation) -> None: ...
     def __call__(self, error: BaseException | None) -> None: ...
-
-@final
-class InlineDriver(Driver):
-    def __init__(
-        self,
-        engine: Engine,
-        spawner: _Spawner,
-        canceller: Callable[[Activation], object],
-    ) -> None: ...

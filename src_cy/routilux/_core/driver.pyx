@@ -1,10 +1,9 @@
-"""Those who act for the core: threads of a pool and a keeper, or whoever waits.
+"""Those who act for the core: threads of a pool, and a keeper.
 
 The thread driver submits pump tasks to the runtime's ThreadPoolExecutor and owns one
 more thread, the keeper, which sleeps until a timer is due, and which, while pumps are
 at work, looks every few milliseconds whether ready work waits behind one that blocks;
-then it asks for more pumps. It looks without the GIL and takes it only to act. The
-inline driver has no thread: a wait runs the work that is ready on its own thread.
+then it asks for more pumps. It looks without the GIL and takes it only to act.
 """
 
 import logging
@@ -13,26 +12,25 @@ cimport cython
 
 from routilux._core.platform cimport (
     RLX_FREE_THREADED,
-    WAIT_HELP,
     PyThread_acquire_lock_timed,
     PyThread_allocate_lock,
     PyThread_free_lock,
     PyThread_release_lock,
     rlx_fence,
+    rlx_load,
+    rlx_load_ptr,
+    rlx_lock,
     rlx_monotonic_ns,
-    waiter_leave,
-    waiter_nap,
-    waiter_pick,
-    wake_chain,
+    rlx_store,
+    rlx_unlock,
 )
-from routilux._core.platform cimport rlx_load, rlx_load_ptr, rlx_lock, rlx_store, rlx_unlock
 from routilux._core.mutant cimport mutant
 from routilux._core.breadth cimport weigh
 from routilux._core.hooks cimport log_safely
 from routilux._core.engine cimport pump_t
 from routilux._core.worker cimport WorkerCore
-from routilux._core.frame cimport set_context, set_loop_engine
-from routilux._core.pump cimport QUANTUM, TAIL_EVERY, finish_async, pump_task, serve
+from routilux._core.frame cimport set_loop_engine
+from routilux._core.pump cimport finish_async, pump_task
 
 logger = logging.getLogger("routilux")
 
@@ -291,8 +289,6 @@ cdef class PumpTask:
 @cython.final
 cdef class AsyncEnd:
     # What the event loop calls when a coroutine ended.
-    cdef Activation activation
-
     def __cinit__(self, Activation activation):
         self.activation = activation
 
@@ -301,102 +297,3 @@ cdef class AsyncEnd:
         if activation is not None:
             self.activation = None
             finish_async(activation, error)
-
-
-@cython.final
-cdef class InlineDriver(Driver):
-    """Runs a core on the threads that wait: no thread of its own, but for coroutines."""
-
-    def __cinit__(self, Engine engine, spawner, canceller):
-        self.engine = engine
-        self.spawner = spawner
-        self.canceller = canceller
-
-    cdef int spawn(self, Activation activation) except -1:
-        self.spawner(activation.coroutine, activation, AsyncEnd(activation))
-        return 0
-
-    cdef int cancel(self, Activation activation) except -1:
-        self.canceller(activation)
-        return 0
-
-    cdef int nudge(self) except -1:
-        # Wakes every sleeper for nothing: who waits looks again and serves.
-        cdef sleeper_t* sleeper
-        cdef waiter_t* chain = NULL
-        rlx_lock(&self.lock)
-        sleeper = self.sleepers
-        while sleeper != NULL:
-            rlx_lock(sleeper.lock)
-            if sleeper.waiter.linked:
-                waiter_pick(sleeper.waiters, sleeper.waiter, &chain)
-            rlx_unlock(sleeper.lock)
-            sleeper = sleeper.next
-        rlx_unlock(&self.lock)
-        wake_chain(chain)
-        return 0
-
-    cdef bint block(
-        self, waiters_t* waiters, waiter_t* waiter, rlx_lock_t* lock, int64_t deadline
-    ) except -1:
-        cdef sleeper_t sleeper
-        cdef bint woken
-        cdef WorkerCore worker = None
-        sleeper.waiters = waiters
-        sleeper.waiter = waiter
-        sleeper.lock = lock
-        try:
-            while True:
-                self.engine.fire()
-                if waiter.kind != WAIT_HELP:    # who helps chooses what may run on top
-                    rlx_lock(&self.engine.lock)
-                    worker = self.engine.pop_runq()
-                    rlx_unlock(&self.engine.lock)
-                if worker is not None:
-                    serve(self.engine, worker, NULL, self.quantum())
-                    worker = None
-                    set_context(NULL)
-                    rlx_lock(lock)
-                    woken = waiter.woken
-                    rlx_unlock(lock)
-                elif self.nap(&sleeper, deadline):
-                    return True
-                else:
-                    woken = False
-                if woken or (deadline >= 0 and rlx_monotonic_ns() >= deadline):
-                    return waiter_leave(waiters, waiter, lock)
-        except BaseException:
-            waiter_leave(waiters, waiter, lock)
-            raise
-
-    cdef int quantum(self) noexcept:
-        # One at a time while a timer is armed, or it would fire when all is done.
-        if rlx_load(&self.engine.clock.next_ns) < 0:
-            return QUANTUM
-        self.turns += 1
-        return -1 if self.turns % TAIL_EVERY == 0 else 1
-
-    cdef bint nap(self, sleeper_t* sleeper, int64_t deadline) except -1:
-        # Nothing is ready: sleeps until a wake (True), a timer or the deadline.
-        cdef int64_t due, until = deadline
-        cdef sleeper_t** place
-        self.engine.offer_room()
-        rlx_lock(&self.lock)
-        sleeper.next = self.sleepers
-        self.sleepers = sleeper
-        rlx_unlock(&self.lock)
-        try:
-            # After that: a post that came before would not have woken anybody.
-            if sleeper.waiter.kind != WAIT_HELP and rlx_load(&self.engine.runq_len) > 0:
-                return False
-            due = rlx_load(&self.engine.clock.next_ns)
-            if due >= 0 and (until < 0 or due < until):
-                until = due
-            return waiter_nap(sleeper.waiter, until)
-        finally:
-            rlx_lock(&self.lock)
-            place = &self.sleepers
-            while place[0] != sleeper:
-                place = &place[0].next
-            place[0] = sleeper.next
-            rlx_unlock(&self.lock)

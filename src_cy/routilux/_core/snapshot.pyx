@@ -16,12 +16,7 @@ from routilux._core.status cimport (
     PUT_NO_MEMORY,
     TIMER_RETRY,
 )
-from routilux._core.platform cimport (
-    rlx_incref,
-    rlx_lock,
-    rlx_unlock,
-    rlx_xdecref,
-)
+from routilux._core.platform cimport rlx_incref, rlx_lock, rlx_unlock, rlx_xdecref
 from routilux._core.failure cimport instant
 from routilux._core.job cimport JobContext, new_job
 from routilux._core.group cimport JobGroup, new_group
