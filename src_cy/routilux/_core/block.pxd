@@ -49,6 +49,7 @@ ctypedef struct parcel_t:
     part_t* parts
     Py_ssize_t n
     Py_ssize_t cap
+    bint poor                # there was no memory for one more; without any, none can be made
 
 cdef void parcel_begin(parcel_t* parcel) noexcept nogil
 cdef int parcel_room(parcel_t* parcel, Py_ssize_t more) noexcept nogil      # -1: no memory

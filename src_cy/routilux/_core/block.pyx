@@ -68,6 +68,7 @@ cdef class Layout:
 cdef void parcel_begin(parcel_t* parcel) noexcept nogil:
     parcel.parts = NULL
     parcel.n = parcel.cap = 0
+    parcel.poor = False
 
 
 cdef int parcel_room(parcel_t* parcel, Py_ssize_t more) noexcept nogil:
@@ -78,6 +79,7 @@ cdef int parcel_room(parcel_t* parcel, Py_ssize_t more) noexcept nogil:
             cap = 2 * parcel.cap
         bigger = <part_t*>realloc(parcel.parts, cap * sizeof(part_t))
         if bigger == NULL:
+            parcel.poor = True
             return -1
         parcel.parts = bigger
         parcel.cap = cap
@@ -92,6 +94,8 @@ cdef void parcel_add(parcel_t* parcel, part_t* part) noexcept nogil:
 cdef object parcel_join(parcel_t* parcel, Layout layout):
     cdef Py_ssize_t i
     try:
+        if parcel.poor and parcel.n == 0:
+            raise MemoryError("no memory for what lies in a slot's queue")
         return layout.join(parcel.parts, parcel.n)
     finally:
         for i in range(parcel.n):

@@ -67,6 +67,7 @@ cdef class Engine:
 
     cdef Recorder the_recorder(self)
     cdef int apply(self, WorkerCore worker, effects_t* fx) except -1
+    cdef int carry_out(self, WorkerCore worker, effects_t* fx) except -1
     cdef int runnable(self, WorkerCore worker) except -1
     cdef WorkerCore pop_runq(self)
     cdef WorkerCore next_worker(self, pump_t* pump)
@@ -94,7 +95,5 @@ cdef inline void zero(effects_t* fx) noexcept nogil:
 
 # Whether a critical section decided nothing that is left to do.
 cdef inline bint is_idle(effects_t* fx) noexcept nogil:
-    return (
-        fx.done == NULL and fx.wake == NULL and fx.n_litter == 0
-        and not (fx.runnable | fx.nudge | fx.quiet | fx.first_drop)
-    )
+    cdef bint more = fx.runnable | fx.nudge | fx.quiet | fx.first_drop
+    return not more and fx.done == NULL and fx.wake == NULL and fx.n_litter == 0

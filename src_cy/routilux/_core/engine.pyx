@@ -24,7 +24,7 @@ from routilux._core.job cimport owner_t
 from routilux._core.count cimport sweep
 from routilux._core.measure cimport record_ends
 from routilux._core.settle cimport wake_if_blocked
-from routilux._core.hooks cimport HOOKED, call_hook, log_safely
+from routilux._core.hooks cimport HOOKED, call_hook, jobs_in, log_safely
 from routilux._core.breadth cimport breadth_init, linger_busily
 from routilux._core.flush cimport check_time, resume
 
@@ -89,6 +89,17 @@ cdef class Engine:
             return self.recorder
 
     cdef int apply(self, WorkerCore worker, effects_t* fx) except -1:
+        # Without memory, the rest is tried again: what was done is not in fx any more.
+        cdef int left = 3
+        while left:
+            left -= 1
+            try:
+                return self.carry_out(worker, fx)
+            except MemoryError:
+                pass
+        return 0
+
+    cdef int carry_out(self, WorkerCore worker, effects_t* fx) except -1:
         # Carries out what a critical section decided. Ready work is seen by others before
         # user code runs (callbacks, __del__, hooks), and sleepers are woken before most.
         cdef list ended = None
@@ -125,8 +136,8 @@ cdef class Engine:
                 ),
             )
         if fx.quiet:
-            fx.quiet = False
             self.quiet()
+            fx.quiet = False
         return 0
 
     cdef int runnable(self, WorkerCore worker) except -1:
@@ -256,7 +267,7 @@ cdef class Engine:
             if self.runq_head != NULL:
                 rlx_unlock(&self.lock)
                 continue
-            if self.phase == ENGINE_CLOSED or self.linger_us == 0:
+            if self.phase == ENGINE_CLOSED or self.linger_us == 0 or pump.bell == NULL:
                 self.unlink(pump)
                 rlx_unlock(&self.lock)
                 return None
@@ -294,11 +305,11 @@ cdef class Engine:
         return ends
 
     cdef int join(self, pump_t* pump) except -1:
-        # A pump task began. n_pumps was counted up when it was asked for.
+        # A pump task began. n_pumps was counted up when it was asked for. Without memory
+        # for a bell it does not park, and ends when it finds nothing to do.
         pump.bell = PyThread_allocate_lock()
-        if pump.bell == NULL:
-            raise MemoryError()
-        PyThread_acquire_lock_timed(pump.bell, 0, 0)
+        if pump.bell != NULL:
+            PyThread_acquire_lock_timed(pump.bell, 0, 0)
         pump.thread = PyThread_get_thread_ident()
         rlx_lock(&self.lock)
         pump.prev = NULL
@@ -338,8 +349,9 @@ cdef class Engine:
 
     cdef int leave(self, pump_t* pump) except -1:
         # After next_worker said None.
-        PyThread_release_lock(pump.bell)
-        PyThread_free_lock(pump.bell)
+        if pump.bell != NULL:
+            PyThread_release_lock(pump.bell)
+            PyThread_free_lock(pump.bell)
         return 0
 
     cdef int offer_room(self) except -1:
@@ -390,11 +402,3 @@ cdef class Engine:
             rlx_xdecref(timer.worker)
             self.apply(worker, &fx)
         return 0
-
-
-cdef list jobs_in(owner_t* done):
-    cdef list jobs = []
-    while done != NULL:
-        jobs.append(<object>done.obj)
-        done = done.link
-    return jobs

@@ -38,6 +38,7 @@ from routilux._core.block cimport shown_of
 from routilux._core.recorder cimport RECORD_WAIT
 from routilux._core.routine cimport Node, Plan, cell_t
 from routilux._core.measure cimport record, ticks_for
+from routilux._core.segment cimport segment_room
 from routilux._core.portion cimport refuses
 from routilux._core.slot cimport slot_grow, slot_has_room
 from routilux._core.frame cimport current_frame
@@ -185,6 +186,8 @@ cdef int try_enter(
     if slot.typed != NULL and not crowd and refuses(slot, data):
         return REFUSED
     if slot.size == slot.cap and slot_grow(slot) < 0:
+        return NO_MEMORY
+    if slot.typed != NULL and segment_room(slot.typed) < 0:
         return NO_MEMORY
     if not joins:
         rlx_lock(&core.ledger.lock)

@@ -70,6 +70,8 @@ cdef int lowest_rank(WorkerCore worker, int kind) noexcept nogil:
         cell = &worker.cells[i]
         if cell.total == 0 or cell.held:
             continue
+        if cell.flush and cell.timed:
+            return TIMED            # it was flushed, and is postponed for want of memory
         if is_flushable(cell, kind):
             if lowest < 0 or cell.rank < lowest:
                 lowest = cell.rank

@@ -129,6 +129,7 @@ cdef int set_context(PyObject* value) except -1:
     # Looking costs a tenth of setting, and down a chain the job stays the same.
     if context_value() == value:
         return 0
+    know(NULL)          # without memory it works for nobody, rather than for the last one
     rlx_context_set(OWNER, value)
     know(value)
     return 0

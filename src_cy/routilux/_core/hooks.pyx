@@ -87,3 +87,11 @@ cdef int log_safely(object log, tuple args) except -1:
     except BaseException:
         pass
     return 0
+
+
+cdef list jobs_in(owner_t* done):
+    cdef list jobs = []
+    while done != NULL:
+        jobs.append(<object>done.obj)
+        done = done.link
+    return jobs

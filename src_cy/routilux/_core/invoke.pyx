@@ -75,6 +75,9 @@ cdef extern from *:
     void rlx_refill(PyObject* list, PyObject* item)
     bint rlx_is_reason(PyObject* message, PyObject* name, PyObject* reason)
 
+cdef enum:
+    UNKNOWN = -2             # no Outcome
+
 cdef str REASON = "reason"
 cdef str IMMEDIATE = "immediate"
 
@@ -200,34 +203,62 @@ cdef int ended__unusual(
     PyObject* result,
     list fatal,
 ) noexcept:
+    cdef int outcome = UNKNOWN
+    unnest(frame)
+    judge__unusual(worker, act, node, result, fatal, &outcome)
+    return rescue(worker, act, None) if outcome == UNKNOWN else outcome
+
+
+cdef void judge__unusual(
+    WorkerCore worker,
+    activation_t* act,
+    Node node,
+    PyObject* result,
+    list fatal,
+    int* outcome,
+) noexcept:
     try:
-        unnest(frame)
         if result != NULL:
             value = <object>result
             rlx_xdecref(result)
             if type(value) is CoroutineType:
-                return run_coroutine(worker, act, value, None)
+                outcome[0] = run_coroutine(worker, act, value, None)
+                return
             recycle(act, node)
-            return OUTCOME_OK
+            outcome[0] = OUTCOME_OK
+            return
         try:
             rlx_raise_again()
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 fatal.append(error)
-            return judge(worker, act, error)
+            outcome[0] = judge(worker, act, error)
     except BaseException as error:
-        return rescue(worker, act, error)
+        outcome[0] = rescue(worker, act, error)
 
 
 cdef int invoke_safely(
     WorkerCore worker, activation_t* act, frame_t* frame, list fatal
 ) noexcept:
+    cdef int outcome = UNKNOWN
+    invoke_or_rescue(worker, act, frame, fatal, &outcome)
+    if outcome == UNKNOWN:
+        set_frame(frame.up)
+        unnest(frame)
+        outcome = rescue(worker, act, None)
+    return outcome
+
+
+cdef void invoke_or_rescue(
+    WorkerCore worker, activation_t* act, frame_t* frame, list fatal, int* outcome
+) noexcept:
+    # The outcome stays unknown if there was not even the memory to catch an exception.
     try:
-        return invoke(worker, act, frame, fatal)
+        outcome[0] = invoke(worker, act, frame, fatal)
     except BaseException as error:
         set_frame(frame.up)
         unnest(frame)
-        return rescue(worker, act, error)
+        outcome[0] = rescue(worker, act, error)
 
 
 cdef object call__by_slot(WorkerCore worker, activation_t* act, Node node):

@@ -14,7 +14,8 @@ cdef int judge__policy(WorkerCore worker, activation_t* act, BaseException error
 cdef int run_coroutine(
     WorkerCore worker, activation_t* act, object coroutine, Watch watch
 ) except -1
-# Something went wrong in the runtime itself: the jobs fail, whatever it takes.
+# Something went wrong in the runtime itself: the jobs fail, whatever it takes. `error`:
+# None if there was not even memory to catch it.
 cdef int rescue(WorkerCore worker, activation_t* act, BaseException error) noexcept
 
 # Whether the jobs of an owner ended; takes the worker's lock.

@@ -41,9 +41,12 @@ from routilux._core.letter cimport letters_of, send_letters
 from routilux._core.overtime cimport watch_coroutine, watch_end
 from routilux._core.ask cimport claim_all
 
-from routilux._core.failure import log_failure
+from routilux._core.failure import JobError, log_failure
 
 logger = logging.getLogger("routilux")
+
+# Made while there is memory, for those that end when there is none.
+cdef object NO_MEMORY = JobError("MemoryError", "no memory to say what went wrong")
 
 
 cdef bint is_over(WorkerCore worker, owner_t* owner) noexcept:
@@ -57,10 +60,11 @@ cdef bint is_over(WorkerCore worker, owner_t* owner) noexcept:
 cdef int rescue(WorkerCore worker, activation_t* act, BaseException error) noexcept:
     if act.cell == NULL:
         return OUTCOME_ASIDE            # it had left this thread
-    try:
-        return fail_all(worker, act, error)
-    except BaseException:
-        pass
+    if error is not None and (act.owner == NULL or not is_over(worker, act.owner)):
+        try:
+            return fail_all(worker, act, error)
+        except BaseException:
+            pass
     fail_bare(worker, act)
     return OUTCOME_FAILED
 
@@ -73,9 +77,9 @@ cdef void fail_bare(WorkerCore worker, activation_t* act) noexcept:
     rlx_lock(&worker.lock)
     act.asks = act.cell.asking = False
     if act.owner != NULL:
-        fail(worker, act.owner, act.held, None, &fx)
+        fail(worker, act.owner, act.held, NO_MEMORY, &fx)
     for i in range(act.n_entries if act.owner == NULL else 0):
-        fail(worker, act.entries[i].owner, 1, None, &fx)
+        fail(worker, act.entries[i].owner, 1, NO_MEMORY, &fx)
     rlx_unlock(&worker.lock)
     try:
         (<Engine>worker.engine).apply(worker, &fx)

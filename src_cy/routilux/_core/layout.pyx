@@ -142,11 +142,12 @@ cdef int start_meters(WorkerCore worker, Recorder recorder) except -1:
     cdef int track
     if worker.clock.is_virtual:
         recorder.follow(&worker.clock.virtual_ns)
-    if worker.n_cells and worker.cells[0].own_meter == NULL:
+    if worker.n_cells and worker.cells[worker.n_cells - 1].own_meter == NULL:
         track = recorder.add_track(worker.ident, worker.plan)
         for i in range(worker.n_cells):
             cell = &worker.cells[i]
-            cell.own_meter = new_meter(&recorder.c, track, cell.n_slots)
+            if cell.own_meter == NULL:      # else of a try that ran out of memory
+                cell.own_meter = new_meter(&recorder.c, track, cell.n_slots)
             if cell.own_meter == NULL:
                 raise MemoryError("no memory for the meters of a worker")
     rlx_lock(&worker.lock)

@@ -182,7 +182,6 @@ cdef class Ledger:
         cdef waiter_t* waiter
         cdef waiter_t* next_waiter
         cdef PyObject* evicted
-        fx.done = NULL
         while owner != NULL:
             following = owner.link
             job = <JobContext>owner.obj
@@ -218,6 +217,7 @@ cdef class Ledger:
                 fx.quiet = True
             self.wake_room(False, fx)
             rlx_unlock(&self.lock)
+            fx.done = following     # so that a second try begins there
             if job._callbacks is not None:
                 call_back(job)
             if evicted != NULL:

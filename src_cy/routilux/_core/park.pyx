@@ -68,8 +68,11 @@ cdef void set_clock(
 
 
 cdef void postpone(WorkerCore worker, cell_t* cell, effects_t* fx) noexcept nogil:
+    cdef int64_t when = worker.clock.now() + POSTPONED_NS
     if not cell.timed:
-        set_clock(worker, cell, worker.clock.now() + POSTPONED_NS, fx)
+        set_clock(worker, cell, when, fx)
+    elif worker.clock.hasten(cell, when):
+        fx.nudge = True
 
 
 cdef void park_lanes(WorkerCore worker, cell_t* cell, int index, effects_t* fx) noexcept nogil:

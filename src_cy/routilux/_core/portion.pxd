@@ -17,8 +17,8 @@ cdef Block blocks_for(WorkerCore worker, slot_t* slot, object items, bint copy)
 # Whether a slot whose rule is to raise has no room for all of the block.
 cdef bint refuses(slot_t* slot, PyObject* block) noexcept nogil
 
-# Appends `n` more items of the block, for which the caller made sure of room, and counts
-# them. A PutResult: PUT_OK or PUT_NO_MEMORY.
+# Appends `n` more items of the block and counts them. The caller made sure of room, in the
+# slot and for a segment more. The PutResult PUT_OK.
 cdef int put_portion(
     WorkerCore worker,
     slot_t* slot,

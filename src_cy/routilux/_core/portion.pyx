@@ -11,7 +11,6 @@ from libc.stdint cimport uint64_t
 
 from routilux._core.status cimport (
     OVERFLOW_ERROR,
-    PUT_NO_MEMORY,
     PUT_OK,
     STAMP_CLOCK,
     STAMP_ORDER,
@@ -93,8 +92,6 @@ cdef int put_portion(
         if old != NULL:
             litter(fx, old)
     how = segment_put(typed, &part, owner, stamp, source)
-    if how < 0:
-        return PUT_NO_MEMORY
     if how == 0 and owner != NULL:
         hold(worker.ledger, owner, fx)
     elif how and typed.parked == typed.count:

@@ -362,15 +362,15 @@ cdef object post_item(
     JobContext job,
     int64_t deadline,
 ):
-    cdef PyObject* pair
-    enter(runtime.core, worker, where, data, job, deadline, False)
-    worker.remember_post(job.seq, job._id)
-    pair = rlx_pair_refill(<PyObject*>runtime.spare, worker, job)
+    # The answer first: once the item is in, nothing may want memory.
+    cdef PyObject* pair = rlx_pair_refill(<PyObject*>runtime.spare, worker, job)
     if pair != NULL:
         result = <object>pair
         rlx_xdecref(pair)
-        return result
-    result = rlx_pair(POST_RESULT, worker, job)
-    if not RLX_FREE_THREADED:
+    else:
+        result = rlx_pair(POST_RESULT, worker, job)
+    enter(runtime.core, worker, where, data, job, deadline, False)
+    worker.remember_post(job.seq, job._id)
+    if pair == NULL and not RLX_FREE_THREADED:
         runtime.spare = result      # never read back: another post may come in between
     return result

@@ -52,7 +52,7 @@ from routilux._core.hooks cimport HOOKED, log_safely
 from routilux._core.engine cimport is_idle, zero
 from routilux._core.overtime cimport Watch, watch_end
 from routilux._core.route cimport helpable, set_help
-from routilux._core.judge cimport end__hooked, judge
+from routilux._core.judge cimport end__hooked, judge, rescue
 from routilux._core.invoke cimport invoke_safely, invoke_straight
 
 
@@ -263,10 +263,13 @@ cdef int finish_async(Activation activation, object error) except -1:
     if not in_time:
         clear(&act)
         return 0
-    if error is not None:
-        outcome = judge(worker, &act, error)
-    elif rlx_load(&HOOKED):
-        end__hooked(worker, &act, <Node>act.cell.node, "completed", None)
+    try:
+        if error is not None:
+            outcome = judge(worker, &act, error)
+        elif rlx_load(&HOOKED):
+            end__hooked(worker, &act, <Node>act.cell.node, "completed", None)
+    except BaseException as lost:
+        outcome = rescue(worker, &act, lost)
     rlx_lock(&worker.lock)
     if outcome != OUTCOME_ASIDE:
         settle(worker, &act, NULL, &fx)

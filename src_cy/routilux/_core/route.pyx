@@ -27,6 +27,7 @@ from routilux._core.routine cimport Node
 from routilux._core.block cimport Block
 from routilux._core.recorder cimport RECORD_DROP, rlx_exact_wall_ns
 from routilux._core.measure cimport arrived, record
+from routilux._core.segment cimport segment_room
 from routilux._core.portion cimport drop_portion, put_portion
 from routilux._core.drain cimport place_behind, recheck, take_oldest
 from routilux._core.settle cimport all_blocked, is_stuck
@@ -156,6 +157,8 @@ cdef int deliver__typed(
     elif is_dead(owner):
         worker.n_dropped += left
         return PUT_DROPPED
+    if segment_room(slot.typed) < 0:
+        return PUT_NO_MEMORY
     if left > room and not over:
         if rule == OVERFLOW_ERROR:
             return PUT_REFUSED

@@ -40,8 +40,11 @@ cdef inline segment_t* segment_at(typed_t* typed, Py_ssize_t i) noexcept nogil:
 cdef typed_t* new_typed(Layout layout) except NULL
 cdef void free_typed(typed_t* typed) noexcept
 
-# Appends a segment and takes a reference of `base`; 1: it went into the newest segment,
-# whose owner and bytes it continues; 0: it is a segment of its own; -1: no memory.
+# Sees to it that there is a place for one segment more; -1: no memory.
+cdef int segment_room(typed_t* typed) noexcept nogil
+
+# Appends a segment, for which there is room, and takes a reference of `base`; 1: it went
+# into the newest segment, whose owner and bytes it continues; 0: it is one of its own.
 cdef int segment_put(
     typed_t* typed, part_t* part, owner_t* owner, uint64_t stamp, PyObject* source
 ) noexcept nogil

@@ -52,6 +52,10 @@ cdef void free_typed(typed_t* typed) noexcept:
     free(typed)
 
 
+cdef int segment_room(typed_t* typed) noexcept nogil:
+    return 0 if typed.count < typed.cap else grow(typed)
+
+
 cdef int grow(typed_t* typed) noexcept nogil:
     cdef Py_ssize_t cap = 8 if typed.cap == 0 else 2 * typed.cap
     cdef Py_ssize_t i
@@ -82,8 +86,6 @@ cdef int segment_put(
         ):
             last.n += part.n
             return 1
-    if typed.count == typed.cap and grow(typed) < 0:
-        return -1
     last = segment_at(typed, typed.count)
     typed.count += 1
     last.base = part.base

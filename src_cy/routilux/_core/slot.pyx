@@ -19,7 +19,7 @@ from routilux._core.job cimport owner_t
 from routilux._core.block cimport Block
 from routilux._core.block cimport parcel_add, parcel_begin, parcel_join, parcel_room, parcel_t
 from routilux._core.segment cimport new_typed, peek_array, peek_segments
-from routilux._core.segment cimport segment_cut, segment_put
+from routilux._core.segment cimport segment_cut, segment_put, segment_room
 
 from routilux.arguments import check_length
 from routilux.errors import SlotQueueFullError
@@ -172,7 +172,7 @@ cdef class Slot:
             emitted_at: when that emitted it, a datetime; None: now.
         """
         global ARRIVALS
-        cdef int result = 0
+        cdef int result = -1             # no memory
         cdef bint full
         cdef uint64_t now = <uint64_t>rlx_wall_ns()
         cdef Block block = None
@@ -193,7 +193,7 @@ cdef class Slot:
                 result = slot_put(self.queue, <PyObject*>data, NULL, now)
                 if result == 0:
                     rlx_incref(<PyObject*>data)
-            else:
+            elif segment_room(self.queue.typed) == 0:
                 result = segment_put(self.queue.typed, &part, NULL, now, NULL)
                 self.queue.size += result == 0
                 self.queue.n_put += result == 0
@@ -228,10 +228,7 @@ cdef class Slot:
         return items[len(items) - 1] if len(items) else None
 
     def take(self, count):
-        """Take up to ``count`` items out and return them, oldest first.
-
-        They are a list; of a typed slot a read-only array. Only an int is a ``count``.
-        """
+        """Take up to ``count`` items out, oldest first: a list, or a read-only array."""
         if not hasattr(type(count), "__index__"):
             raise TypeError(f"count must be an int, not {count!r}")
         cdef list items = []
@@ -241,9 +238,12 @@ cdef class Slot:
         cdef part_t part
         if self.layout is not None:
             parcel_begin(&parcel)
-            while left > 0 and parcel_room(&parcel, 1) == 0 and self.cut_c(left, &part):
-                parcel_add(&parcel, &part)
-                left -= part.n
+            try:
+                while left > 0 and parcel_room(&parcel, 1) == 0 and self.cut_c(left, &part):
+                    parcel_add(&parcel, &part)
+                    left -= part.n
+            except MemoryError:
+                parcel.poor = True
             return parcel_join(&parcel, self.layout)
         while left > 0 and self.pop_c(&item):
             items.append(<object>item)

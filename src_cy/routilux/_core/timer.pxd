@@ -41,6 +41,8 @@ cdef class Clock:
     cdef int arm(
         self, int64_t when, int kind, PyObject* worker, void* cell, PyObject* activation
     ) noexcept nogil
+    # The TIMER_CHECK of a cell, if it is later, comes then. True: it is the new earliest.
+    cdef bint hasten(self, void* cell, int64_t when) noexcept nogil
     # Every cell has one TIMER_CHECK at most, and one TIMER_TIMEOUT if it has a timeout:
     # with a place kept for each, arming it can't fail.
     cdef int reserve(self, Py_ssize_t n) noexcept nogil

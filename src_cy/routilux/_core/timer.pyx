@@ -80,6 +80,23 @@ cdef class Clock:
         rlx_unlock(&self.lock)
         return result
 
+    cdef bint hasten(self, void* cell, int64_t when) noexcept nogil:
+        cdef timer_t timer
+        cdef Py_ssize_t i = 0
+        cdef bint first = False
+        rlx_lock(&self.lock)
+        while i < self.size and (
+            self.heap[i].cell != cell or self.heap[i].kind != TIMER_CHECK
+        ):
+            i += 1
+        if i < self.size and self.heap[i].when > when:
+            timer = self.heap[i]
+            timer.when = when
+            first = sift_up(self.heap, i, &timer) == 0
+            rlx_store(&self.next_ns, self.heap[0].when)
+        rlx_unlock(&self.lock)
+        return first
+
     cdef int make_room(self, Py_ssize_t n) noexcept nogil:
         # Under the lock.
         cdef timer_t* bigger

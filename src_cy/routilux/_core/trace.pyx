@@ -11,23 +11,15 @@ import json
 import os
 import threading
 
-from libc.errno cimport errno
+from libc.errno cimport ENOMEM, errno
 from libc.stdio cimport SEEK_SET, _IONBF, fclose, fflush, fopen, fseek, fwrite, setvbuf
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memchr, memcpy, memset
 
-from routilux._core.platform cimport (
-    PyThread_acquire_lock_timed,
-    PyThread_allocate_lock,
-    PyThread_free_lock,
-    PyThread_release_lock,
-    rlx_load,
-    rlx_lock,
-    rlx_monotonic_ns,
-    rlx_store,
-    rlx_store_ptr,
-    rlx_unlock,
-)
+from routilux._core.platform cimport PyThread_acquire_lock_timed, PyThread_allocate_lock
+from routilux._core.platform cimport PyThread_free_lock, PyThread_release_lock, rlx_load
+from routilux._core.platform cimport rlx_lock, rlx_monotonic_ns, rlx_store, rlx_store_ptr
+from routilux._core.platform cimport rlx_unlock
 from routilux._core.recorder cimport RECORD_ACTIVATION, RECORD_DROP, RECORD_EMIT
 from routilux._core.recorder cimport RECORD_END, RECORD_FAILURE, RECORD_POST
 from routilux._core.recorder cimport RECORD_RETRY, RECORD_TAKE, RECORD_WAIT
@@ -148,8 +140,14 @@ cdef class Tracer:
             recorder.follow(&self.core.clock.virtual_ns)
         if not self.was_on:
             recorder.c.since = ticks(&recorder.c)
-            for worker in workers:
-                start_meters(worker, recorder)
+            try:
+                for worker in workers:
+                    start_meters(worker, recorder)
+            except MemoryError:
+                recorder.active = False
+                for worker in workers:
+                    stop_meters(worker)
+                raise
         self.origin = ticks(&recorder.c)
         rlx_store_ptr(&recorder.c.ring, self.ring)
         rlx_store(&recorder.c.detailed, 1)
@@ -183,7 +181,12 @@ cdef class Tracer:
                         break
                     PyThread_acquire_lock_timed(self.bell, NAP_US, 0)
             if more:
-                self.learn()
+                try:
+                    self.learn()
+                except MemoryError:
+                    self.error = ENOMEM
+                    self.failed = True      # it is still emptied, or others would wait
+                    more = not rlx_load(&self.stopping)
             else:
                 over = rlx_load(&self.stopping) or self.core.is_closed
                 more = not over or self.is_behind()

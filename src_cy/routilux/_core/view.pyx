@@ -46,8 +46,8 @@ cdef class QueueView(Slot):
         claim = self.claim
         got = self.queue.size > 0 or self.queue.laned > 0
         if got and claim != NULL and claim_room(claim, 1, claim.cell.n_slots) < 0:
-            got = 0
-        if got:
+            got = -1
+        if got > 0:
             take_oldest(worker, self.queue, &entry, &fx)
             item[0] = entry.item
             if claim != NULL:
@@ -58,6 +58,8 @@ cdef class QueueView(Slot):
                 release(worker.ledger, entry.owner, 1, &fx)
         rlx_unlock(&worker.lock)
         (<Engine>worker.engine).apply(worker, &fx)
+        if got < 0:
+            raise MemoryError("no memory for what a policy takes")
         return got
 
     cdef int cut_c(self, Py_ssize_t n, part_t* part) except -1:
@@ -71,8 +73,8 @@ cdef class QueueView(Slot):
         claim = self.claim
         got = self.queue.size > 0
         if got and claim != NULL and claim_room(claim, 1, claim.cell.n_slots) < 0:
-            got = 0
-        if got:
+            got = -1
+        if got > 0:
             take_portion(worker, self.queue, n, &entry, part, &fx)
             made_room(worker, self.queue, &fx)
             entry.item = NULL           # the caller's now
@@ -84,6 +86,8 @@ cdef class QueueView(Slot):
                 release(worker.ledger, entry.owner, 1, &fx)
         rlx_unlock(&worker.lock)
         (<Engine>worker.engine).apply(worker, &fx)
+        if got < 0:
+            raise MemoryError("no memory for what a policy takes")
         return got
 
     def peek_all_new(self):
