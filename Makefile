@@ -41,6 +41,7 @@ nightly: export ROUTILUX_STRESS_ITEMS ?= 10000000
 nightly: export ROUTILUX_STRESS_POSTS ?= 1000000
 nightly: export ROUTILUX_STRESS_RUNTIMES ?= 10000
 nightly: export ROUTILUX_STRESS_SECONDS ?= 600
+nightly: export ROUTILUX_STRESS_ALLOCATIONS ?= 1
 nightly:
 	$(PYTHON) -m pytest tests/model tests/sim tests/stress tests/fuzz -s
 
