@@ -204,6 +204,7 @@ def retries(book):
     book.forgiven = True  # a retry that gets no memory: "once" is what failed it
     stage = book.stage(fail_once)
     stage.set_error_handler(ErrorHandler("retry", max_retries=2, retry_delay=0.01))
+    stage.set_concurrency(50)
     runtime = book.runtime(book.flow(stage))
     yield
     for _ in range(20):
