@@ -127,7 +127,7 @@ class Book:
         While nothing gets any, what is postponed for want of memory stays so.
         """
         try:
-            done = runtime.wait_until_all_jobs_finished(0.1 if self.dry else PATIENCE)
+            done = runtime.wait_until_all_jobs_finished(0.04 if self.dry else PATIENCE)
         except MemoryError as error:
             self.poor = error
         else:

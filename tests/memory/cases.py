@@ -16,6 +16,7 @@ from cases_typed import post_one_job, typed, typed_joins, typed_policies
 from routilux import (
     ErrorHandler,
     Routine,
+    Slot,
     all_slots_ready_policy,
     batch_size_policy,
     custom_policy,
@@ -296,6 +297,32 @@ def letters(book):
     yield
     assert runtime.wait_until_all_jobs_finished(5)
     assert len(set(book.letters)) == len(book.letters) <= len(book.accepted)
+
+
+def slots(book):
+    """A slot of its own takes an item or refuses it, and shows all or nothing."""
+    stage = book.stage()
+    stage.set_concurrency(2, key=lambda item: item % 3)
+    runtime = book.runtime(book.flow(stage))
+    (worker,) = runtime.list_workers()
+    worker.pause()
+    queued = [book.post(runtime) for _ in range(5)]
+    plain, typed = Slot("plain"), Slot("typed", dtype=int)
+    taken = {plain: [], typed: []}
+    yield
+    for slot, items in taken.items():
+        for number in range(20):
+            with contextlib.suppress(MemoryError):
+                slot.enqueue(number)
+                items.append(number)
+            with contextlib.suppress(MemoryError):
+                assert list(slot.peek_all_new()) == items
+    with contextlib.suppress(MemoryError):
+        view = worker.get_slot("s0", "input")
+        assert len(view.peek_all_new()) == len(queued)
+    yield
+    for slot, items in taken.items():
+        assert list(slot.take(50)) == items
 
 
 def looks(book):

@@ -12,7 +12,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ CASES = """
     posts start start_of_all_kinds monitored full_slots batches patient_batches pairs
     python_policies keys many_keys timers
     retries timeouts deadlines in_bulk typed typed_joins typed_policies cancels letters
-    checkpoints resumes looks traces end
+    checkpoints resumes slots looks traces end
 """
 # Those that stay on one thread, and whose own code is little.
 PYTHON_CASES = """
@@ -74,8 +73,8 @@ def test_nothing_is_lost_whichever_of_our_allocations_fails(case, shim):
 
 
 @pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    reason="the allocators of this CPython can't be replaced while it runs",
+    sys.version_info[:2] != (3, 11),
+    reason="CPython itself has to stand it, which was tried with 3.11 only",
 )
 @pytest.mark.parametrize("case", PYTHON_CASES.split())
 def test_nothing_is_lost_whichever_allocation_of_python_fails(case):
