@@ -88,7 +88,6 @@ class Machine:
         self._keeper: threading.Thread | None = None
         self._spares = Spares()
         self._driver: ThreadDriver | InlineDriver | None = None
-        self._exit_driver: InlineDriver | None = None
         self._let_go: Callable[[], None] | None = None
         self.companions = Companions()
         if seed is not None:
@@ -97,17 +96,18 @@ class Machine:
         else:
             self.core = Control(pool, bound, history, metered, linger)
         self.core.holders = holders
-        self._loop = EventLoopThread("routilux-loop", self.core.adopt_loop)
+        self._loop = loop = EventLoopThread("routilux-loop", self.core.adopt_loop)
+        # At exit it takes over from the threads, which know it from when they began.
+        self._inliner = InlineDriver(self.core, loop.spawn, loop.cancel)
         if self.simulation is not None:
             pass  # it attached its driver
         elif inline:
-            self._attach(InlineDriver(self.core, self._loop.spawn, self._loop.cancel))
+            self._attach(self._inliner)
         else:
             self._executor = (
                 SharedPool.get() if shared else ThreadPoolExecutor(pool, "routilux")
             )
             submit = self._executor.submit
-            loop = self._loop
             self._attach(
                 ThreadDriver(
                     self.core,
@@ -260,15 +260,14 @@ class Machine:
         if isinstance(self._driver, ThreadDriver):
             # From CPython 3.12 on no thread can be started any more, so what no pump is
             # awake for runs on this one. The old driver stays: threads are in it.
-            loop = self._loop
-            self._exit_driver = InlineDriver(self.core, loop.spawn, loop.cancel)
-            self.core.attach(self._exit_driver)
+            self.core.attach(self._inliner)
         if self._cancel_at_exit:
             self.core.cancel_all("cancelled: the interpreter exits")
             self._loop.cancel_all()
             # No pump is woken any more, so this thread serves. Logic on a pool thread
             # is waited for by the pool's own hook.
-            if self._exit_driver is None or self.core.wait_all(EXIT_SECONDS):
+            threaded = isinstance(self._driver, ThreadDriver)
+            if not threaded or self.core.wait_all(EXIT_SECONDS):
                 self._closed.wait(EXIT_SECONDS)
         else:
             self.end(wait=True, timeout=None, cancel_pending=False)

@@ -20,7 +20,6 @@ from routilux._core.platform cimport rlx_fence, rlx_incref, rlx_load, rlx_load_p
 from routilux._core.platform cimport rlx_lock, rlx_monotonic_ns, rlx_store
 from routilux._core.platform cimport rlx_unlock, rlx_xdecref, waiter_sleep, wake_chain
 from routilux._core.mutant cimport mutant
-from routilux._core.job cimport owner_t
 from routilux._core.count cimport sweep
 from routilux._core.measure cimport record_ends
 from routilux._core.settle cimport wake_if_blocked
@@ -90,13 +89,12 @@ cdef class Engine:
 
     cdef int apply(self, WorkerCore worker, effects_t* fx) except -1:
         # Without memory, the rest is tried again: what was done is not in fx any more.
-        cdef int left = 3
-        while left:
-            left -= 1
+        cdef int tries
+        for tries in range(3):
             try:
                 return self.carry_out(worker, fx)
             except MemoryError:
-                pass
+                continue
         return 0
 
     cdef int carry_out(self, WorkerCore worker, effects_t* fx) except -1:
@@ -127,14 +125,9 @@ cdef class Engine:
                 call_hook("on_job_end", (job, worker, str(job.status), job.error))
         if fx.first_drop:
             fx.first_drop = False
-            log_safely(
-                logger.warning,
-                (
-                    "%s of flow %r is full and drops items (counted; logged once)",
-                    <object>fx.dropped_by,
-                    worker.ident.flow_id,
-                ),
-            )
+            slot, flow_id = <object>fx.dropped_by, worker.ident.flow_id
+            text = "%s of flow %r is full and drops items (counted; logged once)"
+            log_safely(logger.warning, (text, slot, flow_id))
         if fx.quiet:
             self.quiet()
             fx.quiet = False

@@ -71,7 +71,7 @@ cdef class Quiet(Engine):
         cdef WorkerCore worker
         cdef effects_t fx
         cdef bint moved = False
-        cdef int kind = FLUSH_LAST if self.ledger.draining else FLUSH_ALL
+        cdef int kind = FLUSH_LAST if rlx_load(&self.ledger.draining) else FLUSH_ALL
         for worker in list(self.workers.values()):
             zero(&fx)
             rlx_lock(&worker.lock)

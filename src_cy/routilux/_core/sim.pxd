@@ -1,9 +1,9 @@
 # The simulation: a core, its clock and its threads on one thread, by the seed.
 #
-# Nothing here decides what the core decides. Steps (choose.pxd) are taken while somebody waits (`block`, `pause`), and at *points*, on top of
-# what goes on there: before and after the effects of each critical section
-# (SimControl.apply), so after a post too, and inside logic where it emits or reads
-# shared state, as far as `level` allows.
+# Nothing here decides what the core decides. Steps (choose.pxd) are taken while somebody
+# waits (`block`, `pause`), and at *points*, on top of what goes on there: before and after
+# the effects of each critical section (SimControl.apply), so after a post too, and inside
+# logic where it emits or reads shared state, as far as `level` allows.
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -30,12 +30,15 @@ cdef class SimDriver(Chooser):
     cdef unsigned long first         # thread that took it first
     cdef bint foreign                # some other thread took part: waits may be real
 
-    cdef bint claim(self) noexcept
+    cdef bint claim(self) noexcept       # to step; False: another thread has the baton
+    cdef bint hold(self) noexcept        # the same, and takes no part by that
     cdef void unclaim(self) noexcept
+    cdef bint is_inside(self) noexcept
     cdef void point(self) noexcept
     cdef int pause(self, int64_t ns) except -1
     cdef bint nap(self, waiter_t* waiter, int64_t until) except -1
-    cdef int raise_trouble(self) except -1
+    cdef int raise_trouble(self) except -1   # who has the baton
+    cdef int tell_trouble(self) except -1
     cdef int tidy(self) except -1
 
 cdef class SimControl(Control):

@@ -95,7 +95,7 @@ cdef class SimDriver(Chooser):
         cdef int64_t now = self.clock.now()
         cdef int64_t until = -1         # the deadline by the real clock
         cdef bint woken
-        cdef bint inside = self.runs != NULL
+        cdef bint inside = self.is_inside()
         if deadline >= 0:
             until = rlx_monotonic_ns() + deadline - now
         self.sleepers += inside
@@ -126,7 +126,7 @@ cdef class SimDriver(Chooser):
                         return True
                     if 0 <= until <= rlx_monotonic_ns():
                         self.clock.pass_to(deadline)
-                elif self.runs != NULL:
+                elif inside:
                     return waiter_leave(waiters, waiter, lock)
                 else:
                     raise self.stuck()
@@ -152,6 +152,23 @@ cdef class SimDriver(Chooser):
             raise self.fatal.pop(0)
         return 0
 
+    cdef int tell_trouble(self) except -1:
+        # While another thread plays, it is that one's.
+        if self.hold():
+            try:
+                self.raise_trouble()
+            finally:
+                self.unclaim()
+        return 0
+
+    cdef bint is_inside(self) noexcept:
+        # Whether the calling thread is in something that it plays.
+        cdef bint mine
+        rlx_lock(&self.lock)
+        mine = self.owner == PyThread_get_thread_ident()
+        rlx_unlock(&self.lock)
+        return mine and self.runs != NULL
+
     def stuck(self):
         """Return the error that says that nothing can ever move again."""
         held = self.core.holders(self.core)
@@ -163,7 +180,7 @@ cdef class SimDriver(Chooser):
     cdef int pause(self, int64_t ns) except -1:
         # The calling thread sleeps; others go on meanwhile.
         cdef int64_t until = self.clock.now() + ns
-        cdef bint in_user = self.in_user, inside = self.runs != NULL
+        cdef bint in_user = self.in_user, inside = self.is_inside()
         if not self.claim():
             raise RuntimeError("another thread plays this simulation")
         self.in_user = True
@@ -196,12 +213,18 @@ cdef class SimDriver(Chooser):
 
     cdef bint claim(self) noexcept:
         cdef unsigned long me = PyThread_get_thread_ident()
-        cdef bint got
         rlx_lock(&self.lock)
         if self.first == 0:
             self.first = me
         elif self.first != me:
             self.foreign = True
+        rlx_unlock(&self.lock)
+        return self.hold()
+
+    cdef bint hold(self) noexcept:
+        cdef unsigned long me = PyThread_get_thread_ident()
+        cdef bint got
+        rlx_lock(&self.lock)
         got = self.owner == 0 or self.owner == me
         if got:
             self.owner = me
@@ -256,32 +279,33 @@ cdef class SimControl(Control):
     def close(self):
         """No job lives and none will come: let go of the workers."""
         set_alloc_fails(NULL)
-        if self.sim.runs == NULL and self.sim.loop is not None:
+        if self.sim.loop is not None and not self.sim.is_inside():
             self.sim.tidy()
         Control.close(self)
 
     def wait_all(self, timeout):
         """Sleep until no job lives; see Runtime.wait_until_all_jobs_finished."""
-        self.sim.raise_trouble()        # of steps that nobody waited for
+        self.sim.tell_trouble()         # of steps that nobody waited for
         done = Control.wait_all(self, timeout)
-        self.sim.raise_trouble()
+        self.sim.tell_trouble()
         return done
 
     def wait_job(self, job, timeout):
         """Sleep until one job ended; see JobContext.wait."""
-        self.sim.raise_trouble()
+        self.sim.tell_trouble()
         done = Control.wait_job(self, job, timeout)
-        self.sim.raise_trouble()
+        self.sim.tell_trouble()
         return done
 
     def poll(self):
         """Who looks from outside whether something is done gives others their turn."""
-        if self.sim.level > LEVEL_WAITS and self.sim.runs == NULL and self.sim.claim():
+        cdef SimDriver sim = self.sim
+        if sim.level > LEVEL_WAITS and not sim.is_inside() and sim.claim():
             try:
-                if not self.sim.step(CALL_WAIT):
-                    self.sim.advance(-1)
+                if not sim.step(CALL_WAIT):
+                    sim.advance(-1)
             finally:
-                self.sim.unclaim()
+                sim.unclaim()
 
     def let_pass(self, seconds):
         """Sleep in virtual time."""
@@ -290,7 +314,7 @@ cdef class SimControl(Control):
     def run_dry(self):
         """Run all that can be run, timers included; answers whether no job is left."""
         cdef SimDriver sim = self.sim
-        if sim.runs == NULL and sim.claim():
+        if not sim.is_inside() and sim.claim():
             try:
                 while self.ledger.live and (sim.step(CALL_WAIT) or sim.advance(-1)):
                     pass
