@@ -93,15 +93,15 @@ valgrind: debug
 	    --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	    --undef-value-errors=no $(PYTHON) $(SAN)/short_run.py
 
-# Lines of Python as coverage.py sees them, and of the .pyx files as gcc does. `make build`
-# afterwards, or the slow modules stay.
+# Lines of Python as coverage.py sees them, and of the .pyx files as gcc does. Needs the
+# extras test and browser. `make build` afterwards, or the slow modules stay.
 coverage: trace
 	find build/trace -name '*.gcda' -delete
 	$(PYTHON) -m coverage erase
 	$(PYTHON) -m coverage run -m pytest -p no:cacheprovider -m "not memory" $(SLOWLY)
 	$(PYTHON) -m coverage combine -q
-	$(PYTHON) tests/coverage/pyx.py
-	$(PYTHON) -m coverage report --fail-under=95
+	ROUTILUX_STRESS_ALLOCATIONS=1 $(PYTHON) -m pytest -p no:cacheprovider tests/memory
+	$(PYTHON) tests/coverage/report.py --fail-under 95
 
 bench:
 	$(PYTHON) -m pytest benchmarks --timeout=900 -o faulthandler_timeout=0 \

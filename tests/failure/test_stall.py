@@ -40,6 +40,33 @@ def test_stall_is_told_once_with_routine_thread_and_slot(
         assert ".py:" in text
 
 
+def test_next_stall_is_told_only_if_it_lasts_twice_as_long(threaded, solo, warned):
+    gates = [threading.Event() for _ in range(3)]
+    flow = solo(lambda slot_data, *rest: gates[slot_data["input"][0]].wait(WAIT))
+    runtime = threaded(thread_pool_size=1, stall_warning=0.02)
+    runtime.exec(flow)
+
+    def stall(number):
+        jobs = [runtime.post(flow, "work", "input", n).job for n in (number, 0)]
+        return time.monotonic(), jobs
+
+    began, jobs = stall(0)
+    while not warned("nothing has begun") or time.monotonic() < began + 0.5:
+        runtime.wait_until_all_jobs_finished(0.01)
+    gates[0].set()
+    assert all(job.wait(WAIT) for job in jobs)
+    began, jobs = stall(1)
+    jobs[0].wait(0.1)
+    gates[1].set()
+    assert all(job.wait(WAIT) for job in jobs)
+    lasted = time.monotonic() - began
+    assert len(warned("nothing has begun")) == 1 or lasted > 0.5
+    stall(2)
+    while len(warned("nothing has begun")) < 2:
+        runtime.wait_until_all_jobs_finished(0.01)
+    gates[2].set()
+
+
 def test_stall_of_a_runtime_that_waits_for_its_first_thread_tells_its_own_time(
     threaded, solo, gate, warned, shared_pool
 ):

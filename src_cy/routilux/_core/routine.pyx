@@ -17,9 +17,7 @@ from routilux._core.status cimport (
     FORM_FUNCTION,
     FORM_GENERATOR,
     POLICY_ALL_READY,
-    POLICY_BATCH,
     POLICY_IMMEDIATE,
-    POLICY_INTERVAL,
     POLICY_KEYED,
     POLICY_NONE,
 )
@@ -133,15 +131,9 @@ cdef class Node:
             self.is_async = self.form >= FORM_COROUTINE or is_coroutine_function(self.logic)
 
     def why(self):
-        """Say what the routine's policy waits for, for messages."""
+        """Say what the policy waits for when no flush moves it, for messages."""
         if self.template.kind == POLICY_ALL_READY:
             return "all_slots_ready waits for an item in every slot"
-        if self.template.kind == POLICY_BATCH:
-            return f"batch_size waits for {self.template.batch} items in every slot"
-        if self.template.kind == POLICY_INTERVAL:
-            return "time_interval waits for its timer"
-        if self.template.kind == POLICY_KEYED:
-            return "items of one key wait for each other"
         return "its policy has not activated it"
 
 
