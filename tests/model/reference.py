@@ -198,7 +198,8 @@ class Model:
                     queue.remove(entry)
                     cell.dropped[slot] += 1
                     self.release(entry.jobs)
-                if dead and not cell.total:
+                # What perhaps was flushed is perhaps still ready.
+                if dead and not cell.total and cell.flush is not None:
                     cell.flush = False
             self.doubt(cell)
 

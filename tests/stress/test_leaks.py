@@ -113,23 +113,23 @@ CASES = {
                 runtime.post("flow", "a", "input", [n])
     """,
     "dropped while logic runs": """
-        began, gate = threading.Semaphore(0), threading.Semaphore(0)
-
         def wait(slot_data, policy_message, worker_state):
-            began.release()
-            gate.acquire()
+            began, gate = slot_data["input"][0]
+            began.set()
+            gate.wait(20)
 
         patient = Flow("patient")
         patient.add_routine(stage(wait), "a")
 
         def case():
+            began, gate = threading.Event(), threading.Event()
             runtime = Runtime(2)
             runtime.exec(patient)
             for n in range(3):
-                runtime.post("patient", "a", "input", [n])
-            began.acquire()
+                runtime.post("patient", "a", "input", (began, gate))
+            began.wait(20)
             del runtime
-            gate.release()
+            gate.set()
     """,
     "inline": """
         def case():
