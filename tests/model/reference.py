@@ -198,8 +198,7 @@ class Model:
                     queue.remove(entry)
                     cell.dropped[slot] += 1
                     self.release(entry.jobs)
-                # What perhaps was flushed is perhaps still ready.
-                if dead and not cell.total and cell.flush is not None:
+                if dead and not cell.total and cell.flush:  # else perhaps still ready
                     cell.flush = False
             self.doubt(cell)
 
