@@ -108,6 +108,21 @@ def test_routine_that_is_behind_its_own_stuck_activation_is_told(
     assert warned("nothing has begun", "routine 'work'", "(2 items)")
 
 
+def test_what_a_paused_worker_holds_is_not_told_as_what_waits(
+    threaded, solo, gate, warned
+):
+    held, stuck = solo(lambda *args: None), solo(lambda *args: gate.wait())
+    runtime = threaded(thread_pool_size=1, stall_warning=0.05)
+    runtime.exec(held).pause()
+    runtime.exec(stuck)
+    for flow in (held, stuck, stuck):
+        runtime.post(flow.flow_id, "work", "input", 1)
+    while not warned("nothing has begun"):
+        runtime.wait_until_all_jobs_finished(0.01)
+    [text] = warned("nothing has begun")
+    assert stuck.flow_id in text and held.flow_id not in text
+
+
 def test_long_activation_with_nothing_behind_it_is_no_stall(
     threaded, solo, gate, warned, linger
 ):
