@@ -98,7 +98,8 @@ cdef class SimDriver(Chooser):
         cdef bint inside = self.is_inside()
         if deadline >= 0:
             until = rlx_monotonic_ns() + deadline - now
-        self.sleepers += inside
+        if inside:          # else another thread may count
+            self.sleepers += 1
         try:
             while True:
                 rlx_lock(lock)
@@ -134,7 +135,8 @@ cdef class SimDriver(Chooser):
             waiter_leave(waiters, waiter, lock)
             raise
         finally:
-            self.sleepers -= inside
+            if inside:
+                self.sleepers -= 1
 
     cdef bint nap(self, waiter_t* waiter, int64_t until) except -1:
         # Other threads take part: looks again when they may have done something.
@@ -184,7 +186,8 @@ cdef class SimDriver(Chooser):
         if not self.claim():
             raise RuntimeError("another thread plays this simulation")
         self.in_user = True
-        self.sleepers += inside
+        if inside:          # else another thread may count
+            self.sleepers += 1
         if inside and self.runs.cell != NULL:
             self.runs.cell.sleepy = True
         try:
@@ -195,7 +198,8 @@ cdef class SimDriver(Chooser):
                 self.advance(until)
             self.raise_trouble()
         finally:
-            self.sleepers -= inside
+            if inside:
+                self.sleepers -= 1
             self.in_user = in_user
             self.unclaim()
         return 0
