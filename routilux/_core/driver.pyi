@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, final
 from routilux._core.engine import Driver, Engine
 from routilux._core.worker import Activation
 
-Spawner: TypeAlias = Callable[
+_Spawner: TypeAlias = Callable[
     [Coroutine[Any, Any, Any], Activation, Callable[[BaseException | None], None]],
     object,
 ]
@@ -17,7 +17,7 @@ class ThreadDriver(Driver):
         self,
         engine: Engine,
         submit: Callable[[Callable[[], None]], object],
-        spawner: Spawner,
+        spawner: _Spawner,
         canceller: Callable[[Activation], object],
         spare: Callable[[Callable[[], None]], object],
         patience: float,

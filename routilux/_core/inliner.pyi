@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
-from routilux._core.driver import Spawner
+from routilux._core.driver import _Spawner
 from routilux._core.engine import Driver, Engine
 from routilux._core.worker import Activation
 
@@ -12,6 +12,6 @@ class InlineDriver(Driver):
     def __init__(
         self,
         engine: Engine,
-        spawner: Spawner,
+        spawner: _Spawner,
         canceller: Callable[[Activation], object],
     ) -> None: ...

@@ -6,7 +6,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from routilux._core.block import Layout
 from routilux._core.event import Event
 from routilux.data_point import SlotDataPoint
 from routilux.routine import Routine
@@ -41,8 +40,6 @@ class Slot:
     def overflow(self) -> _Overflow: ...
     @property
     def timestamps(self) -> bool: ...
-    @property
-    def layout(self) -> Layout | None: ...
     @property
     def dtype(self) -> np.dtype[Any] | None: ...
     @property
