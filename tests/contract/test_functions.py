@@ -212,11 +212,11 @@ def test_generator_object_that_a_function_returns_is_an_item(run):
 
 @pytest.mark.parametrize("is_async", [False, True])
 def test_generator_goes_on_only_when_there_is_room(make_runtime, is_async):
-    at_hand = [0]
+    made, taken = [], []
 
     def count(x):
         for n in range(100):
-            at_hand[0] += 1
+            made.append(n)
             yield n
 
     async def count_async(x):
@@ -224,8 +224,8 @@ def test_generator_goes_on_only_when_there_is_room(make_runtime, is_async):
             yield n
 
     def take(x):
-        at_hand[0] -= 1
-        return at_hand[0]
+        taken.append(x)
+        return len(made) - len(taken)
 
     flow = Flow()
     flow.add_routine(FunctionRoutine(count_async if is_async else count), "count")
