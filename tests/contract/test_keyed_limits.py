@@ -311,8 +311,8 @@ def test_shutdown_gives_up_what_async_logic_can_never_take(
     assert runtime.wait_until_all_jobs_finished(SHORT) is False
     runtime.shutdown(timeout=WAIT)
     assert {job.status for job in jobs} == {"cancelled"}
-    for job in jobs[:2]:
-        assert "slot 'a' of routine 'join' (all_slots_ready waits" in job.error
+    full = "slot 'a' of routine 'join' (all_slots_ready waits"
     held = "slot 'input' of routine 'work' (its async logic waits for room in a full"
-    for job in jobs[2:]:
-        assert held in job.error
+    given_up = [job for job in jobs if held in job.error]
+    assert given_up and jobs[0] not in given_up  # several may have begun side by side
+    assert all(full in job.error for job in jobs if job not in given_up)
